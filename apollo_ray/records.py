@@ -1,0 +1,103 @@
+"""The row types that pass between stages: one Arrow schema each, and nothing else.
+
+    raw files -> DOCUMENT | CONVERSATION -> PACKED_SEQUENCE -> TRAINING_STEP
+    benchmarks -> EVAL_ITEM -> EVAL_ANSWER
+    anything refused on the way -> DROPPED
+"""
+
+import pyarrow as pa
+
+LANGUAGES = ("en", "zh", "hi", "es", "fr", "ar")
+"""The six languages of ApolloCorpora (arXiv 2403.03640), in the order of its tables."""
+
+DOCUMENT = pa.schema(
+    [
+        ("id", pa.string()),  # 16 hex digits of BLAKE2b over (title, text) as read
+        ("text", pa.string()),
+        ("title", pa.string()),  # null where the source has none
+        ("lang", pa.string()),  # ISO 639-1, as detected
+        ("lang_score", pa.float32()),  # probability that the detector gives it
+        ("kind", pa.string()),  # book, paper, encyclopedia, guideline, web, patient, general ...
+        ("source", pa.string()),  # name of the source in the run's YAML
+        ("license", pa.string()),
+        ("uri", pa.string()),  # file that the row was read from
+        ("position", pa.int64()),  # 0-based row, line or element in that file
+    ]
+)
+
+CONVERSATION = pa.schema(
+    [
+        ("id", pa.string()),  # 16 hex digits of BLAKE2b over the turns
+        ("turns", pa.list_(pa.string())),  # user, assistant, user, assistant ...: an even number
+        ("lang", pa.string()),
+        ("kind", pa.string()),  # of the document it was made from, or exam, patient, general, math, code
+        ("source", pa.string()),
+        ("license", pa.string()),
+        ("document", pa.string()),  # id of the DOCUMENT it was rewritten from; null for instruction data
+        ("engine", pa.string()),  # what wrote it: "template", a model's name; null for instruction data
+        ("prompt_hash", pa.string()),  # of the prompt files that asked for it; null without a prompt
+        ("uri", pa.string()),
+        ("position", pa.int64()),
+    ]
+)
+
+PACKED_SEQUENCE = pa.schema(
+    [
+        ("row", pa.int64()),  # place in the stream: the trainer reads rows by this number
+        ("input_ids", pa.list_(pa.int32())),  # [length], length <= sequence_length, unpadded
+        ("labels", pa.list_(pa.int32())),  # [length], -100 where no loss is taken
+        ("position_ids", pa.list_(pa.int32())),  # [length], 0 at the start of every document
+    ]
+)
+
+TRAINING_STEP = pa.schema(
+    [
+        ("step", pa.int64()),  # 1-based optimizer step
+        ("loss", pa.float64()),  # mean over the supervised tokens of the global batch, nats per token
+        ("learning_rate", pa.float64()),
+        ("gradient_norm", pa.float64()),  # before clipping
+        ("supervised_tokens", pa.int64()),
+    ]
+)
+
+EVAL_ITEM = pa.schema(
+    [
+        ("id", pa.string()),
+        ("benchmark", pa.string()),
+        ("lang", pa.string()),
+        ("task", pa.string()),  # choice, text or ask
+        ("question", pa.string()),
+        ("letters", pa.list_(pa.string())),  # empty unless task is choice
+        ("options", pa.list_(pa.string())),  # as many as letters
+        ("answer", pa.string()),  # a letter, the reference text, or null for ask
+    ]
+)
+
+EVAL_ANSWER = pa.schema(
+    [
+        ("id", pa.string()),  # of the EVAL_ITEM
+        ("benchmark", pa.string()),
+        ("lang", pa.string()),
+        ("model", pa.string()),  # name that the endpoint knows: base, expert, ensemble, ensemble@0.5 ...
+        ("method", pa.string()),  # loglikelihood, generation, perplexity or ask
+        ("question", pa.string()),
+        ("gold", pa.string()),
+        ("prediction", pa.string()),  # a letter or generated text; null where none could be read
+        ("output", pa.string()),  # what the model wrote, whole; null for scored text
+        ("correct", pa.bool_()),  # null where there is nothing to be right about
+        ("logprob", pa.float64()),  # natural log of the probability of the reference text, or of the chosen option
+        ("num_tokens", pa.int64()),  # that the reference text has in the model's tokenizer
+    ]
+)
+
+DROPPED = pa.schema(
+    [
+        ("id", pa.string()),
+        ("rule", pa.string()),  # part of the stage that refused the row
+        ("reason", pa.string()),  # short and fixed, counted in the manifest
+        ("detail", pa.string()),  # the value and the limit it broke
+        ("uri", pa.string()),
+        ("position", pa.int64()),
+        ("row", pa.string()),  # the row itself as JSON, cut at 4,000 characters
+    ]
+)
