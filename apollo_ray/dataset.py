@@ -6,47 +6,71 @@ listed in the manifest. So a task that is tried again loses and doubles nothing 
 """
 
 import json
+import logging
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import ray
 import ray.data
 
+from apollo_ray.errors import UserError
 from apollo_ray.records import DROPPED
 from apollo_ray.step import Context
-from apollo_ray.store import FileEntry, Store, step_directory
+from apollo_ray.store import Counts, FileEntry, Store, step_directory
 
 REFUSAL = [("rule", pa.string()), ("reason", pa.string()), ("detail", pa.string())]
 MAX_ROW_JSON = 4_000  # characters of a refused row that are kept
+KEPT = "kept"
+BYTES_PER_BLOCK = 8 * 2**20
+"""Compressed bytes of parts that are read as one block: about 30 MB of text. A task costs some 0.1 s, whatever it does."""
+
+Tally = Counter[tuple[str, str, str]]
+"""Rows by (reason or KEPT, language, source), so that a report can draw the funnel of each."""
 
 
 def configure() -> None:
     """Settings that every dataset of this package relies on, in the driver's Ray Data context."""
+    # Ray Data sets its own levels when it is imported; every run of a dataset would print three lines.
+    logging.getLogger("ray.data").setLevel(logging.WARNING)
+    logging.getLogger("ray.data._internal.progress").setLevel(logging.ERROR)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.execution_options.preserve_order = True  # manifests list parts in the order of their rows
 
 
 def read_parts(context: Context[Any], names: list[str], schema: pa.Schema) -> ray.data.Dataset:
-    """The rows of finished steps. One part is one block; its bytes are held against the manifest's hash."""
+    """The rows of finished steps, in order; the bytes of every part are held against the manifest's hash."""
     configure()
-    parts = []
+    blocks: list[dict[str, list[str]]] = []
+    size = 0
     for name in names:
         manifest = context.input(name)
         directory = step_directory(manifest.step, manifest.fingerprint)
-        parts += [{"directory": directory, "entry": json.dumps(vars(entry))} for entry in manifest.data]
+        for entry in manifest.data:
+            size += entry.bytes
+            if not blocks or size > BYTES_PER_BLOCK:
+                blocks.append({"directories": [], "entries": []})
+                size = entry.bytes
+            blocks[-1]["directories"].append(directory)
+            blocks[-1]["entries"].append(json.dumps(vars(entry)))
     store = context.store
 
     def read(batch: pa.Table) -> Iterator[pa.Table]:
         for row in batch.to_pylist():
-            yield store.read_table(row["directory"], FileEntry(**json.loads(row["entry"]))).select(schema.names)
+            pairs = zip(row["directories"], row["entries"], strict=True)
+            tables = [store.read_table(directory, FileEntry(**json.loads(entry))) for directory, entry in pairs]
+            for table in tables:
+                if table.schema.names != schema.names:
+                    raise UserError(f"steps.{step}: rows of {schema.names} are needed, {names} has {table.schema.names}")
+            yield pa.concat_tables(tables)
 
-    if not parts:
+    step = context.step
+    if not blocks:
         return ray.data.from_arrow(schema.empty_table())
-    return ray.data.from_items(parts, override_num_blocks=len(parts)).map_batches(
+    return ray.data.from_items(blocks, override_num_blocks=len(blocks)).map_batches(
         read, batch_format="pyarrow", batch_size=1
     )
 
@@ -86,57 +110,55 @@ def split(table: pa.Table, schema: pa.Schema) -> tuple[pa.Table, pa.Table]:
 
 def write_rows(
     dataset: ray.data.Dataset, context: Context[Any], schema: pa.Schema
-) -> tuple[list[FileEntry], list[FileEntry], Counter[tuple[str, str]]]:
-    """Write kept and refused rows; returns (data parts, dropped parts, counts).
-
-    Counts are keyed by (reason or "kept", language or ""), so that a report can draw the funnel of every language.
-    """
+) -> tuple[list[FileEntry], list[FileEntry], Tally]:
+    """Write kept and refused rows; returns (data parts, dropped parts, tally)."""
     store, directory = context.store, context.directory
     written = dataset.map_batches(
         lambda table: _write_block(table, schema, store, directory), batch_format="pyarrow", batch_size=None
     )
     data: list[FileEntry] = []
     dropped: list[FileEntry] = []
-    counts: Counter[tuple[str, str]] = Counter()
+    tally: Tally = Counter()
     for row in written.take_all():
         for group, text in (("data", row["data"]), ("dropped", row["dropped"])):
             if text:
                 (data if group == "data" else dropped).append(FileEntry(**json.loads(text)))
-        for reason, lang, number in json.loads(row["counts"]):
-            counts[reason, lang] += number
-    return data, dropped, counts
+        for reason, lang, source, number in json.loads(row["tally"]):
+            tally[reason, lang, source] += number
+    return data, dropped, tally
 
 
 def _write_block(table: pa.Table, schema: pa.Schema, store: Store, directory: str) -> pa.Table:
-    counts: Counter[tuple[str, str]] = Counter()
+    tally: Tally = Counter()
     entries = {"data": "", "dropped": ""}
     if table.num_rows:
-        langs = table["lang"].to_pylist() if "lang" in table.column_names else [None] * table.num_rows
-        for reason, lang in zip(table["reason"].to_pylist(), langs, strict=True):
-            counts[reason or "kept", lang or ""] += 1
+        unknown = [None] * table.num_rows
+        langs, sources = (
+            table[name].to_pylist() if name in table.column_names else unknown for name in ("lang", "source")
+        )
+        for reason, lang, source in zip(table["reason"].to_pylist(), langs, sources, strict=True):
+            tally[reason or KEPT, lang or "unknown", source or "unknown"] += 1
         for group, part in zip(("data", "dropped"), split(table, schema), strict=True):
             if part.num_rows:
                 entries[group] = json.dumps(vars(store.write_table(f"{directory}/{group}", part)))
-    listed = json.dumps([[reason, lang, number] for (reason, lang), number in sorted(counts.items())])
-    return pa.table({"data": [entries["data"]], "dropped": [entries["dropped"]], "counts": [listed]})
+    listed = json.dumps([[*key, number] for key, number in sorted(tally.items())])
+    return pa.table({"data": [entries["data"]], "dropped": [entries["dropped"]], "tally": [listed]})
 
 
-def reasons(counts: Counter[tuple[str, str]]) -> dict[str, int]:
-    """Refusals by reason."""
-    found: Counter[str] = Counter()
-    for (reason, _), number in counts.items():
-        if reason != "kept":
-            found[reason] += number
-    return dict(sorted(found.items()))
+def counts(unit: str, tally: Tally) -> Counts:
+    """The ledger of a step from what its tasks counted."""
+    reasons: Counter[str] = Counter()
+    for (reason, _, _), number in tally.items():
+        reasons[reason] += number
+    kept = reasons.pop(KEPT, 0)
+    return Counts(unit, kept + sum(reasons.values()), kept, dict(sorted(reasons.items())))
 
 
-def kept(counts: Counter[tuple[str, str]]) -> int:
-    return sum(number for (reason, _), number in counts.items() if reason == "kept")
-
-
-def by_language(counts: Counter[tuple[str, str]]) -> dict[str, dict[str, int]]:
-    """language -> reason or "kept" -> rows."""
-    funnel: dict[str, dict[str, int]] = {}
-    for (reason, lang), number in sorted(counts.items()):
-        funnel.setdefault(lang or "unknown", {})[reason] = number
-    return funnel
+def funnel(tally: Tally, by: Literal["language", "source"]) -> dict[str, dict[str, int]]:
+    """language or source -> "kept" or reason -> rows."""
+    place = 1 if by == "language" else 2
+    found: dict[str, dict[str, int]] = {}
+    for key, number in sorted(tally.items()):
+        row = found.setdefault(key[place], {})
+        row[key[0]] = row.get(key[0], 0) + number
+    return found

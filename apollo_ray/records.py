@@ -10,6 +10,9 @@ import pyarrow as pa
 LANGUAGES = ("en", "zh", "hi", "es", "fr", "ar")
 """The six languages of ApolloCorpora (arXiv 2403.03640), in the order of its tables."""
 
+IGNORED = -100
+"""Label of a token on which no loss is taken (the convention of torch and transformers)."""
+
 DOCUMENT = pa.schema(
     [
         ("id", pa.string()),  # 16 hex digits of BLAKE2b over (title, text) as read
@@ -45,7 +48,7 @@ PACKED_SEQUENCE = pa.schema(
     [
         ("row", pa.int64()),  # place in the stream: the trainer reads rows by this number
         ("input_ids", pa.list_(pa.int32())),  # [length], length <= sequence_length, unpadded
-        ("labels", pa.list_(pa.int32())),  # [length], -100 where no loss is taken
+        ("labels", pa.list_(pa.int32())),  # [length], not shifted, IGNORED where no loss is taken
         ("position_ids", pa.list_(pa.int32())),  # [length], 0 at the start of every document
     ]
 )

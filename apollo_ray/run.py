@@ -199,7 +199,11 @@ def _run_step(
             yield name.rstrip("/")
             return
         service = importlib.import_module("apollo_ray.serve.stage")
-        with service.running(store, done[name].manifest, say) as address:
+        served = done[name]
+        assert served.manifest is not None
+        # Port and replicas are as the file says now, not as they were when the step was finished.
+        manifest = replace(served.manifest, settings=served.settings.model_dump(mode="json"))
+        with service.running(store, manifest, say) as address:
             yield address
 
     started = _now()

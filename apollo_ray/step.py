@@ -63,16 +63,34 @@ class Context(Generic[S]):
                 )
         return tables
 
-    def folder(self, name: str, prefix: str) -> str:
-        """Local folder with the `prefix` files (model, tokenizer) of an input step; any other name comes back as it is.
+    def reference(self, name: str, prefix: str) -> "Folder":
+        """The `prefix` files (model, tokenizer) of an input step, or any other name as it is: a folder or a hub id.
 
-        So a setting can name a step, a local folder or a Hugging Face id.
+        Raises UserError where the step has no such files. The reference travels to workers on other hosts.
         """
-        if name not in self.inputs:
-            return name
-        manifest = self.inputs[name]
-        if not any(entry.path.startswith(f"{prefix}/") for entry in manifest.extra):
+        manifest = self.inputs.get(name)
+        if manifest and not any(entry.path.startswith(f"{prefix}/") for entry in manifest.extra):
             raise UserError(f"steps.{self.step}: step {name!r} (stage {manifest.stage}) has no {prefix}")
-        target = Path(tempfile.gettempdir()) / "apollo_ray" / f"{name}-{manifest.fingerprint}" / prefix
-        directory = step_directory(manifest.step, manifest.fingerprint)
-        return str(self.store.download(directory, manifest.extra, prefix, target))
+        return Folder(name, prefix, self.store, manifest)
+
+    def folder(self, name: str, prefix: str) -> str:
+        """Where the files of `reference` lie on this host, or the hub id."""
+        return self.reference(name, prefix).local()
+
+
+@dataclass(frozen=True)
+class Folder:
+    """Files of a finished step (or a folder, or a hub id) that any host can ask for."""
+
+    name: str
+    prefix: str
+    store: Store
+    manifest: Manifest | None
+
+    def local(self) -> str:
+        """A folder on this host, fetched if the store is remote; the name itself where it is no step."""
+        if self.manifest is None:
+            return self.name
+        target = Path(tempfile.gettempdir()) / "apollo_ray" / f"{self.name}-{self.manifest.fingerprint}" / self.prefix
+        directory = step_directory(self.manifest.step, self.manifest.fingerprint)
+        return str(self.store.download(directory, self.manifest.extra, self.prefix, target))

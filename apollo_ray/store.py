@@ -135,10 +135,13 @@ def expand(uri: str) -> list[str]:
         raise UserError(f"{uri}: cannot be listed: {_short(error)}") from error
     if not found:
         raise UserError(f"{uri}: no such file")
-    return [unstrip(filesystem, name) for name in sorted(found)]
+    if uri.startswith(STARTER):  # so that rows say the same wherever the package is installed
+        root = open_fs(STARTER)[1].rstrip("/") + "/"
+        return [STARTER + name.removeprefix(root) for name in sorted(found)]
+    return [_address(filesystem, name) for name in sorted(found)]
 
 
-def unstrip(filesystem: Any, path: str) -> str:
+def _address(filesystem: Any, path: str) -> str:
     """Address that open_fs takes again; local files keep their plain path."""
     return path if isinstance(filesystem, LocalFileSystem) else str(filesystem.unstrip_protocol(path))
 
@@ -253,14 +256,18 @@ class Store:
         return entries
 
     def download(self, directory: str, entries: list[FileEntry], prefix: str, target: str | Path) -> Path:
-        """Local copy of the entries under `prefix`; a local store is used where it lies."""
+        """Local copy of the entries under `prefix`, fetched once a host; a local store is used where it lies."""
         if isinstance(self.fs, LocalFileSystem):
             return Path(self.path(directory, prefix))
         for entry in entries:
             if entry.path.startswith(f"{prefix}/"):
                 local = Path(target) / entry.path.removeprefix(f"{prefix}/")
+                if local.exists() and local.stat().st_size == entry.bytes:
+                    continue
                 local.parent.mkdir(parents=True, exist_ok=True)
-                self.fs.get_file(self.path(directory, entry.path), str(local))
+                temporary = f"{local}.{uuid.uuid4().hex}.tmp"
+                self.fs.get_file(self.path(directory, entry.path), temporary)
+                os.replace(temporary, local)
         return Path(target)
 
     def read_table(self, directory: str, entry: FileEntry) -> pa.Table:

@@ -1,0 +1,105 @@
+"""Numbers of the report from EVAL_ANSWER rows: accuracy with its interval, mean over languages, perplexity.
+
+An answer that the endpoint refused stays in the denominator, as not correct, so that all models are held against the same
+number of items; `refused` says how many there were. It has no perplexity, so there it is only counted.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from statistics import NormalDist, fmean
+from typing import Any
+
+Row = Mapping[str, Any]
+KEYS = ("model", "benchmark", "lang", "method")
+Z_95 = NormalDist().inv_cdf(0.975)
+MAX_EXPONENT = 700.0  # e^709.8 is past a float64
+
+
+def wilson_interval(correct: int, total: int) -> tuple[float, float]:
+    """95 % score interval of a proportion (Wilson 1927): honest for few items and near 0 and 1. (0, 1) for no items.
+
+    (p + z^2/2n -+ z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n)
+    """
+    if not 0 <= correct <= total:
+        raise ValueError(f"expected 0 <= correct <= total, got {correct} of {total}")
+    if total == 0:
+        return 0.0, 1.0
+    share, square = correct / total, Z_95 * Z_95
+    centre = share + square / (2 * total)
+    half = Z_95 * math.sqrt(share * (1 - share) / total + square / (4 * total * total))
+    scale = 1 + square / total
+    low = 0.0 if correct == 0 else (centre - half) / scale  # exact at the ends, where rounding would miss them
+    high = 1.0 if correct == total else (centre + half) / scale
+    return low, high
+
+
+def accuracy_rows(answers: Iterable[Row], refusals: Iterable[Row] = ()) -> list[dict[str, Any]]:
+    """One row per (model, benchmark, lang, method) of multiple choice, in order of appearance.
+
+    `refusals` are rows with the same four keys. Unparsed answers count as not correct. Where every answer was refused,
+    accuracy, low and high are None: nothing was measured.
+    """
+    rows = []
+    for key, answered, refused in _grouped(answers, refusals, ("loglikelihood", "generation")):
+        correct = sum(answer["correct"] for answer in answered)
+        total = len(answered) + refused
+        low, high = wilson_interval(correct, total) if answered else (None, None)
+        rows.append(
+            key
+            | {
+                "correct": correct,
+                "total": total,
+                "unparsed": sum(answer["prediction"] is None for answer in answered),
+                "refused": refused,
+                "accuracy": correct / total if answered else None,
+                "low": low,
+                "high": high,
+            }
+        )
+    return rows
+
+
+def macro_rows(accuracies: Iterable[Row]) -> list[dict[str, Any]]:
+    """Mean over languages, each language weighing the same, per (model, benchmark, method)."""
+    groups: dict[tuple[str, str, str], list[Row]] = {}
+    for row in accuracies:
+        if row["accuracy"] is not None:
+            groups.setdefault((row["model"], row["benchmark"], row["method"]), []).append(row)
+    return [
+        {
+            "model": model,
+            "benchmark": benchmark,
+            "method": method,
+            "languages": len(rows),
+            "accuracy": fmean(row["accuracy"] for row in rows),
+        }
+        for (model, benchmark, method), rows in groups.items()
+    ]
+
+
+def perplexity_rows(answers: Iterable[Row], refusals: Iterable[Row] = ()) -> list[dict[str, Any]]:
+    """exp(-sum of log probabilities / sum of tokens) per (model, benchmark, lang), over reference answers.
+
+    Only comparable between models of one tokenizer. None where nothing was scored, or where it exceeds a float64.
+    """
+    rows = []
+    for key, answered, refused in _grouped(answers, refusals, ("perplexity",)):
+        num_tokens = sum(answer["num_tokens"] for answer in answered)
+        loss = -math.fsum(answer["logprob"] for answer in answered) / num_tokens if num_tokens else math.inf
+        perplexity = math.exp(loss) if loss < MAX_EXPONENT else None
+        del key["method"]
+        rows.append(key | {"perplexity": perplexity, "num_tokens": num_tokens, "refused": refused})
+    return rows
+
+
+def _grouped(
+    answers: Iterable[Row], refusals: Iterable[Row], methods: tuple[str, ...]
+) -> list[tuple[dict[str, Any], list[Row], int]]:
+    """(the four keys, the answers, how many were refused) of each cell of a table that has one of `methods`."""
+    cells: dict[tuple[str, ...], list[list[Row]]] = {}
+    for place, rows in enumerate((answers, refusals)):
+        for row in rows:
+            if row["method"] in methods:
+                cell = cells.setdefault(tuple(row[name] for name in KEYS), [[], []])
+                cell[place].append(row)
+    return [(dict(zip(KEYS, key, strict=True)), cell[0], len(cell[1])) for key, cell in cells.items()]

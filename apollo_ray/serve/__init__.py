@@ -1,0 +1,1 @@
+"""The proxy-tuned ensemble behind an OpenAI-compatible endpoint on Ray Serve."""

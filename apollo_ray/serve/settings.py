@@ -1,0 +1,55 @@
+"""Settings of the serve stage."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from apollo_ray.config import INPUT, Settings, how_to_run
+
+ROLES = ("base", "expert", "anti_expert")
+"""The three models of proxy tuning, in the order of every list and tensor of this package."""
+
+MAX_ALPHA = 100.0
+"""Bound on the strength either way: far past any use, and low enough that float32 logits stay finite."""
+
+
+class EndpointSettings(Settings):
+    """One deployment. Also the arguments of `apollo_ray.serve.app:build`, in which models are references.
+
+    A model is a step's name, a folder or a Hugging Face id in a run's YAML; `build` takes folders, ids and
+    `store::step/fingerprint`.
+    """
+
+    base: Annotated[str, INPUT]
+    expert: Annotated[str | None, INPUT] = None  # the tuned small model
+    anti_expert: Annotated[str | None, INPUT] = None  # the same small model before tuning
+    alpha: Annotated[float, Field(ge=-MAX_ALPHA, le=MAX_ALPHA)] = 1.0  # logits = base + alpha * (expert - anti_expert)
+    max_length: Annotated[int, Field(ge=2)] = 1024  # tokens of prompt and answer together
+    dtype: Literal["float32", "bfloat16"] = "float32"  # of weights and cache; logits are combined in float32
+    model_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] = "ensemble"  # what clients ask for
+    replicas: int = how_to_run(1, ge=1)
+    slots: int = how_to_run(16, ge=1, le=1024)  # sequences that a replica decodes together
+    cpus_per_replica: float = how_to_run(1.0, gt=0)
+    gpus_per_replica: float = how_to_run(0.0, ge=0)
+    max_queued: int = how_to_run(256, ge=1)  # requests that wait at a proxy before it answers 429
+
+    @model_validator(mode="after")
+    def _check(self) -> "EndpointSettings":
+        if (self.expert is None) != (self.anti_expert is None):
+            raise ValueError("expert, anti_expert: give both or neither")
+        if self.model_name in ROLES:
+            raise ValueError(f"model_name: {', '.join(ROLES)} name the single models")
+        return self
+
+    @property
+    def models(self) -> dict[str, str]:
+        """role -> model, for the one or three models that are given."""
+        named = {role: getattr(self, role) for role in ROLES}
+        return {role: name for role, name in named.items() if name is not None}
+
+
+class StageSettings(EndpointSettings):
+    """A deployment and the address where it listens."""
+
+    port: int = how_to_run(8000, ge=0, le=65_535)  # 0: any free port
+    host: str = how_to_run("127.0.0.1")

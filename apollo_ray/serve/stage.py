@@ -1,0 +1,161 @@
+"""The serve stage: checks that the models fit together, writes the Serve file, and opens the endpoint when asked."""
+
+import os
+import socket
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ray import serve
+from ray.serve.context import _get_global_client
+from ray.serve.schema import ServeDeploySchema
+
+from apollo_ray.errors import ServiceError, UserError
+from apollo_ray.serve.app import API_KEY, build
+from apollo_ray.serve.models import check_models, model_reference
+from apollo_ray.serve.settings import EndpointSettings, StageSettings
+from apollo_ray.step import Context, Result
+from apollo_ray.store import Counts, Manifest, Store
+
+DEADLINE = 180.0
+"""Seconds from deployment to the first answer: Ray starts workers, which import torch and load weights."""
+
+
+def run(context: Context[StageSettings]) -> Result:
+    """A checked deployment: `serve/serve.yaml` for `serve deploy`. Reads configs and tokenizers, no weights."""
+    settings = context.settings
+    folders = {role: context.folder(name, "model") for role, name in settings.models.items()}
+    _, width = check_models(folders, settings.max_length)
+    warnings = _lineage(context)
+    for warning in warnings:
+        context.say(f"warning: {warning}")
+    models: dict[str, dict[str, str]] = {}
+    for role, name in settings.models.items():
+        step = context.inputs.get(name)
+        models[role] = {"path": name} | ({"fingerprint": step.fingerprint} if step else {"id": name})
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "serve.yaml"
+        args = _arguments(settings, models, context.store)
+        file.write_text(_serve_file(context.step, settings, args), encoding="utf-8")
+        extra = context.store.upload(folder, context.directory, "serve")
+    context.say(f"{len(models)} models share {width} token ids")
+    summary = {"vocabulary": width, "alpha": settings.alpha, "models": models, "warnings": warnings}
+    return Result(Counts("model", len(models), len(models)), extra=extra, summary=summary)
+
+
+def _lineage(context: Context[StageSettings]) -> list[str]:
+    """What is odd about expert and anti-expert: their difference should be the tuning and nothing else."""
+    expert, anti = context.settings.expert, context.settings.anti_expert
+    if expert is None or anti is None or expert not in context.inputs or context.inputs[expert].stage != "train":
+        return []
+    trained = context.inputs[expert]
+    start = trained.settings.get("start")
+    if start is None:
+        return [f"expert {expert!r} was trained from nothing, so anti_expert {anti!r} is not what it started from"]
+    used = context.inputs[anti].fingerprint if anti in context.inputs else None
+    if trained.inputs.get(start) == used or (used is None and start == anti):
+        return []
+    return [f"expert {expert!r} started from {start!r} ({trained.inputs.get(start)}), not from anti_expert {anti!r}"]
+
+
+def _arguments(settings: StageSettings, models: dict[str, dict[str, str]], store: Store) -> EndpointSettings:
+    """The settings as any host can use them: steps as references into the store, local folders as absolute paths."""
+    values = {name: getattr(settings, name) for name in EndpointSettings.model_fields}
+    for role, model in models.items():
+        name = model["path"]
+        if "fingerprint" in model:
+            values[role] = model_reference(store, name, model["fingerprint"])
+        elif Path(name).expanduser().exists():
+            values[role] = str(Path(name).expanduser().absolute())
+    return EndpointSettings(**values)
+
+
+def _serve_file(step: str, settings: StageSettings, args: EndpointSettings) -> str:
+    application = {
+        "name": step,
+        "route_prefix": "/",
+        "import_path": "apollo_ray.serve.app:build",
+        "args": args.model_dump(mode="json"),
+    }
+    document: dict[str, Any] = {"http_options": {"host": settings.host}, "applications": [application]}
+    if settings.port:
+        document["http_options"]["port"] = settings.port
+    ServeDeploySchema.model_validate(document)
+    return yaml.safe_dump(document, sort_keys=False)
+
+
+@contextmanager
+def running(store: Store, manifest: Manifest, say: Callable[[str], None]) -> Iterator[str]:
+    """The endpoint of a finished serve step on the Ray that is initialised; yields `http://host:port/v1`.
+
+    Raises ServiceError with Serve's own message where it does not answer within DEADLINE. Stops Serve at the end if it
+    was not there before; on a Serve that is, the application comes and goes under a path of its own.
+    """
+    settings = StageSettings.model_validate(manifest.settings)
+    args = _arguments(settings, manifest.summary["models"], store)
+    client = _get_global_client(raise_if_no_controller_running=False)
+    name = f"{manifest.step}-{manifest.fingerprint}"
+    if client is None:
+        host, port, prefix = settings.host, settings.port or _free_port(settings.host), ""
+    else:
+        host, port, prefix = client.http_config.host, client.http_config.port, f"/{name}"
+    address = f"http://{_reachable(host)}:{port}{prefix}/v1"
+    started = time.monotonic()
+    try:
+        if client is None:
+            serve.start(http_options={"host": host, "port": port})
+        # Waiting here would be without end; _wait has a deadline and reads why a replica fails.
+        target = serve.RunTarget(build(args), name=name, route_prefix=prefix or "/")
+        serve.run_many([target], wait_for_applications_running=False)
+        _wait(address, name, started + DEADLINE)
+        say(f"{settings.model_name} answers at {address} after {time.monotonic() - started:.0f} s")
+        yield address
+    finally:
+        if client is None:
+            serve.shutdown()
+        else:
+            serve.delete(name)
+
+
+def _wait(address: str, name: str, deadline: float) -> None:
+    request = urllib.request.Request(f"{address}/models")
+    if key := os.environ.get(API_KEY):
+        request.add_header("Authorization", f"Bearer {key}")
+    while True:
+        try:
+            with urllib.request.urlopen(request, timeout=5):
+                return
+        except (urllib.error.URLError, OSError) as error:
+            answer = str(error)
+        status = serve.status().applications.get(name)
+        message = "" if status is None else _reasons(status)
+        failed = status is not None and status.status in ("DEPLOY_FAILED", "UNHEALTHY")
+        if failed or time.monotonic() > deadline:
+            raise ServiceError(f"{address} does not answer ({answer}); {message or 'Serve gives no reason'}")
+        time.sleep(0.2)
+
+
+def _reasons(status: Any) -> str:
+    messages = [status.message, *(deployment.message for deployment in status.deployments.values())]
+    return f"{status.status.value}: " + " ".join(message for message in messages if message)
+
+
+def _free_port(host: str) -> int:
+    with socket.socket() as probe:
+        try:
+            probe.bind((host, 0))
+        except OSError as error:
+            raise UserError(f"host: cannot listen on {host!r}: {error.strerror}") from error
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _reachable(host: str) -> str:
+    """Where a client on this host finds a server that listens on `host`."""
+    return "127.0.0.1" if host == "0.0.0.0" else host

@@ -1,0 +1,140 @@
+"""Between token ids and text: safe pieces of a stream, stop strings, offsets, prompts of chats. Pure."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from apollo_ray.errors import UserError
+
+Decode = Callable[[list[int]], str]
+
+HALF = "\ufffd"
+"""What a tokenizer shows for bytes that are no whole character (yet)."""
+
+
+class TextStream:
+    """The text of an answer as its tokens come: no half characters, nothing of a stop string.
+
+    However the tokens arrive, what `push` and `finish` return joins to the same text: all of it, or what stands before
+    the stop string that was complete first. `before` are the last tokens of the prompt, since some tokenizers drop the
+    space in front of a text's first token.
+    """
+
+    def __init__(self, decode: Decode, stops: Sequence[str] = (), before: Sequence[int] = ()) -> None:
+        self._decode = decode
+        self._stops = [stop for stop in stops if stop]
+        self._window = list(before) if not decode(list(before)).endswith(HALF) else []
+        self._known = len(self._decode(self._window))  # characters of the window that are out already
+        self._kept = len(self._window)  # tokens of the window that may go once newer ones are whole
+        self._held = ""  # could still become a stop string
+        self.stopped = False
+
+    def push(self, token: int) -> str:
+        """Text that is safe to send now that `token` has come."""
+        self._window.append(token)
+        text = self._decode(self._window)
+        if text.endswith(HALF):
+            return ""
+        fresh = text[self._known :]
+        if fresh:
+            self._window = self._window[self._kept :]
+            self._kept = len(self._window)
+            self._known = len(self._decode(self._window))
+        return self._release(fresh, last=False)
+
+    def finish(self) -> str:
+        """The rest, half characters included."""
+        return self._release(self._decode(self._window)[self._known :], last=True)
+
+    def _release(self, fresh: str, last: bool) -> str:
+        if self.stopped:
+            return ""
+        text = self._held + fresh
+        found = [(text.index(stop) + len(stop), text.index(stop)) for stop in self._stops if stop in text]
+        if found:
+            self.stopped, self._held = True, ""
+            return text[: min(found)[1]]
+        held = 0 if last else max((_overlap(text, stop) for stop in self._stops), default=0)
+        self._held = text[len(text) - held :]
+        return text[: len(text) - held]
+
+
+def _overlap(text: str, stop: str) -> int:
+    """Length of the longest end of `text` that begins `stop`."""
+    return next((n for n in range(min(len(text), len(stop) - 1), 0, -1) if text.endswith(stop[:n])), 0)
+
+
+def text_offsets(decode: Decode, ids: Sequence[int], start: int = 0) -> list[int]:
+    """For each token, `start` plus the number of whole characters before it: len(decode(ids[:i]) without half ones).
+
+    Decodes windows from one whole character to the next, so the work grows with the number of tokens.
+    """
+    offsets: list[int] = []
+    known, window_start, kept = start, 0, 0
+    for index in range(len(ids)):
+        prefix = decode(list(ids[window_start:kept]))
+        text = decode(list(ids[window_start:index]))
+        offsets.append(known + len(text.rstrip(HALF)) - len(prefix))
+        if index > kept and not text.endswith(HALF):
+            known += len(text) - len(prefix)
+            window_start, kept = kept, index
+    return offsets
+
+
+def lead(decode: Decode, prompt: Sequence[int]) -> list[int]:
+    """The token to decode in front of an answer: the prompt's last one, or none where it ends inside a character."""
+    last = list(prompt[-1:])
+    return [] if decode(last).endswith(HALF) else last
+
+
+def token_text(decode: Decode, token: int) -> str:
+    """A token's own text; `token_id:7` where it has no whole characters, so that different tokens stay different."""
+    text = decode([token])
+    return f"token_id:{token}" if HALF in text or not text else text
+
+
+def encode_prompt(tokenizer: Any, text: str) -> tuple[list[int], int]:
+    """(ids of a text, how many of the first ids the tokenizer put before it by itself)."""
+    plain = list(tokenizer(text, add_special_tokens=False)["input_ids"])
+    ids = list(tokenizer(text)["input_ids"])
+    added = len(ids) - len(plain)
+    if added > 0 and ids[added:] == plain:
+        return ids, added
+    return plain, 0  # an end token after a prompt would end the answer before it starts
+
+
+def encode_chat(tokenizer: Any, messages: list[dict[str, Any]]) -> list[int]:
+    """Ids of a chat up to where the assistant speaks: the tokenizer's own chat template, else Apollo's turns.
+
+    Raises UserError for messages that the template refuses.
+    """
+    if getattr(tokenizer, "chat_template", None):
+        try:
+            return list(
+                tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=True, return_dict=False)
+            )
+        except Exception as error:  # a template is a program of the model's author and raises what it likes
+            raise UserError(f"messages: the model's chat template refuses them: {type(error).__name__}") from None
+    ids: list[int] = []
+    for role, text in apollo_turns(messages):
+        pieces = f"User:{text}\nAssistant:" if role == "user" else text
+        ids += tokenizer(pieces, add_special_tokens=False)["input_ids"]
+        if role == "assistant":
+            ids += [tokenizer.eos_token_id, *tokenizer("\n", add_special_tokens=False)["input_ids"]]
+    return ids
+
+
+def apollo_turns(messages: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    """(role, text) of user and assistant in turn, system messages joined to the first question.
+
+    Raises UserError unless they alternate and the user speaks last.
+    """
+    system = "".join(f"{message['content']}\n" for message in messages if message["role"] == "system")
+    spoken = [message for message in messages if message["role"] != "system"]
+    for index, message in enumerate(spoken):
+        expected = "assistant" if index % 2 else "user"
+        if message["role"] != expected:
+            raise UserError(f"messages: the role after {index} turns must be {expected!r}, not {message['role']!r}")
+    if len(spoken) % 2 == 0:
+        raise UserError("messages: the last message must be the user's")
+    for index, message in enumerate(spoken):
+        yield message["role"], (system if index == 0 else "") + message["content"]

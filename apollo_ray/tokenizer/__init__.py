@@ -1,0 +1,1 @@
+"""A byte-level BPE tokenizer from a run's own text, for models that start from nothing."""
