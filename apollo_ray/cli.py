@@ -94,7 +94,8 @@ def _known(error: BaseException | None) -> UserError | ServiceError | None:
     return None
 
 
-def _load(file: str, words: list[str] | None) -> tuple[RunConfig, list[str]]:
+def load_words(file: str, words: list[str] | None) -> tuple[RunConfig, list[str]]:
+    """The run's config with the words that are overrides applied, and the words that name steps."""
     overrides = [word for word in words or [] if "=" in word]
     return load_config(file, overrides), [word for word in words or [] if "=" not in word]
 
@@ -114,7 +115,7 @@ def plan_command(
     file: File, words: Words = None, as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False
 ) -> None:
     """Print the steps in order, what each needs and what is already finished. Runs nothing."""
-    config, only = _load(file, words)
+    config, only = load_words(file, words)
     steps = plan(config, only)
     if as_json:
         print(json.dumps(planned_as_json(steps, Store(config.store)), indent=1))
@@ -130,7 +131,7 @@ def plan_command(
 @guarded
 def run_command(file: File, words: Words = None) -> None:
     """Run the steps that are not finished (all, or the named ones and what they need), then show and write the report."""
-    config, only = _load(file, words)
+    config, only = load_words(file, words)
     steps = execute(config, plan(config, only), say, lambda: connect(say))
     _show(config, steps, target=None)
 
@@ -143,7 +144,7 @@ def report(
     out: Annotated[str | None, typer.Option(help="Local file to write instead of the store's reports/RUN.html.")] = None,
 ) -> None:
     """Show the tables of what is finished and write the HTML page."""
-    config, only = _load(file, words)
+    config, only = load_words(file, words)
     _show(config, plan(config, only), target=out)
 
 
@@ -155,7 +156,7 @@ def serve(file: File, words: Words = None) -> None:
     Port and replicas are overrides: apollo serve FILE ensemble.port=8000 ensemble.replicas=2. A key in the environment
     variable APOLLO_API_KEY is asked of every client.
     """
-    config, only = _load(file, words)
+    config, only = load_words(file, words)
     step = _serve_step(plan(config), only)
     from apollo_ray.serve import stage
 
@@ -176,7 +177,7 @@ def doctor(file: Annotated[str | None, typer.Argument(metavar="[FILE]")] = None,
     """Check versions, accelerators, disk and Ray, and with a FILE its settings and its store."""
     from apollo_ray.doctor import checks
 
-    config = _load(file, words)[0] if file else None
+    config = load_words(file, words)[0] if file else None
     failed = 0
     for check in checks(config, lambda: connect(lambda _: None)):
         mark = "[green]ok  [/green]" if check.passed else "[red]FAIL[/red]"
@@ -212,7 +213,7 @@ def stage_job(stage: str) -> None:
 
     @guarded
     def job(file: File, words: Words = None) -> None:
-        config, only = _load(file, words)
+        config, only = load_words(file, words)
         steps = plan(config, only)
         mine = [step for step in steps if step.stage == stage and (not only or step.name in only)]
         if not mine:

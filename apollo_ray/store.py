@@ -161,7 +161,7 @@ def content_digest(uri: str) -> str:
             digests.append([posixpath.basename(path), _local_digest(path)])
         else:
             info = filesystem.info(path)
-            tag = info.get("ETag") or info.get("etag") or info.get("oid") or filesystem.ukey(path)
+            tag = info.get("ETag") or info.get("etag") or info.get("blob_id") or filesystem.ukey(path)
             digests.append([posixpath.basename(path), f"{info.get('size')}:{str(tag).strip(chr(34))}"])
     return fingerprint(digests)
 

@@ -5,7 +5,7 @@ import re
 PLACEHOLDERS = {"email": "[EMAIL]", "phone": "[PHONE]"}
 
 _EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
-_DIGITS = re.compile(r"(?<![\w+.,/-])\+?\(?\d[\d ().-]{5,18}\d(?![\w/%])")
+_DIGITS = re.compile(r"(?<![\dA-Za-z+.,/-])\+?\(?\d[\d ().-]{5,18}\d(?![\dA-Za-z/%])")
 _CUE = re.compile(
     r"(?:phone|tel|call|mobile|number|电话|手机|号码|致电|फ़ोन|फ़ोन|मोबाइल|नंबर|नम्बर|tel[eé]fono|m[oó]vil|n[uú]mero|celular|"
     r"t[eé]l[eé]phone|portable|num[eé]ro|هاتف|الهاتف|جوال|رقم|اتصل)\D{0,40}$",

@@ -1,8 +1,8 @@
 """Rows of benchmark files to EVAL_ITEM rows; what cannot be asked becomes a dropped row with its reason.
 
-    {"id": "1", "question": "...", "options": {"A": "...", "B": "..."}, "answer": "B"}      choice; options may be a list
-    {"id": "1", "question": "...", "answer": "..."}                                         text
-    {"id": "1", "question": "..."}                                                          ask
+    {"id": "1", "question": "...", "options": {"A": "...", "B": "..."}, "answer": "B"}    choice; options may be a list
+    {"id": "1", "question": "...", "answer": "..."}                                       text
+    {"id": "1", "question": "..."}                                                        ask
 
 A row without an id gets one of its content. Gold of several letters is refused, never cut to its first.
 """

@@ -2,8 +2,8 @@
 
     User:{instruction}\\n{Question}: {question}\\n{Options}:\\nA. ...\\nB. ...\\n{Answer}:\\nAssistant:
 
-No shots: Apollo's published shots come from the test set. Languages beyond the six are asked with English words. A prompt
-never ends in space, since a tokenizer would join that space to the first word of the answer.
+No shots: Apollo's published shots come from the test set. Languages beyond the six are asked with English words. A
+prompt never ends in space, since a tokenizer would join that space to the first word of the answer.
 """
 
 from collections.abc import Mapping

@@ -1,8 +1,8 @@
 """What an answer is worth: log probabilities of continuations, and the letter that a text states.
 
-A letter is read only where the text states it (at its start, or after words such as "the answer is"), and never guessed:
-no letter, or more than one, is None. The published scripts of Apollo took any capital of A to F anywhere, and so read
-"As an AI I do not know" as A.
+A letter is read only where the text states it (at the start of a line, or after words such as "the answer is"), and
+never guessed: no letter, or more than one, is None. The published scripts of Apollo took any capital of A to F
+anywhere, and so read "As an AI I do not know" as A.
 """
 
 import math
@@ -16,9 +16,9 @@ REPLACEMENT = "\ufffd"  # how servers show a token that is only part of a charac
 def continuation_start(prompt: str, continuation: str, tokens: Sequence[str], text_offset: Sequence[int]) -> int | None:
     """Where the continuation starts, as the endpoint counts; None where its offsets do not count characters.
 
-    Some servers count a start token such as <s>, which shifts all offsets by its length. Some count a token that is part
-    of a character as several characters, which moves the border. So the token at the end of the prompt is held against
-    the text. Expects a prompt that starts and ends in ASCII, as those of this package do.
+    Some servers count a start token such as <s>, which shifts all offsets by its length. Some count each token of a
+    character that takes several, which moves the border. So the token at the prompt's end is held against the text.
+    Expects a prompt that starts and ends in ASCII, as those of this package do.
     """
     text = prompt + continuation
     if not tokens or len(tokens) != len(text_offset) or list(text_offset) != sorted(text_offset) or text_offset[0] != 0:
@@ -43,7 +43,7 @@ def continuation_logprob(
     if len(token_logprobs) != len(text_offset):
         raise ValueError(f"{len(token_logprobs)} log probabilities for {len(text_offset)} offsets")
     counted: list[float] = []
-    ends = [*text_offset[1:], math.inf]
+    ends = [*text_offset, math.inf][1:]
     for logprob, offset, end in zip(token_logprobs, text_offset, ends, strict=True):
         if offset < prompt_chars and end <= prompt_chars:
             continue
@@ -62,7 +62,7 @@ def choose(logprobs: Sequence[float], letters: Sequence[str]) -> str:
 
 
 CUES = {
-    "en": r"(?:answer|choice|option)\s*(?:is|:)\s*(?:the\s+)?(?:option\s+|choice\s+)?|^(?:option|choice)\s+",
+    "en": r"(?:answer|choice|option)\s*(?:is\s*:?|:)\s*(?:the\s+)?(?:option\s+|choice\s+)?|^(?:option|choice)\s+",
     "zh": r"答案\s*(?:应该|应当|应)?\s*(?:是|为|选|:)\s*(?:选项)?|^(?:我?选择?|选项)\s*",
     "hi": r"(?:उत्तर|जवाब)\s*(?:है|:)?\s*(?:विकल्प\s*)?|^विकल्प\s*",
     "es": r"(?:respuesta|opción|alternativa)(?:\s+correcta)?\s*(?:es|:)\s*(?:la\s+)?(?:opción\s+)?|^opción\s+",
@@ -111,11 +111,11 @@ SPECIES = (
 
 _GENUS = re.compile(rf"\s*\.\s*(?:{'|'.join(SPECIES.split())})\b")
 _LETTER = re.compile(
-    r"\s*(?:option\s+)?(?:[(\[]\s*(?P<closed>[A-Za-z])\s*[)\]]|(?P<bare>[A-Z])(?P<bracket>\))?)(?![A-Za-z0-9_]|['’-]\w)"
+    r"\s*(?:[(\[]\s*(?P<closed>[A-Za-z])\s*[)\]]|(?P<bare>[A-Z])(?P<bracket>\))?)(?![A-Za-z0-9_]|['’-]\w)"
 )
-_BARE_ENDS = re.compile(r"$|[.,;:!、。।،؛]|\s+[-–—]\s")
+_BARE_ENDS = re.compile(r"$|\s*\n|[.,;!、。।،؛]|\s+[-–—]\s")
 _ANOTHER = re.compile(
-    r"\s*[.)]?\s*(?:[,/&+;、،]|\b(?:or|and|nor|o|u|y|ou|et)\b|या|और|أو|و|或者?|和|与|及)[\s,]*(?:option\s+)?"
+    r"\s*[.)]?\s*(?:[,/&+;:、،]|\b(?:or|and|nor|o|u|y|ou|et)\b|या|और|أو|و|或者?|和|与|及)[\s,]*(?:option\s+)?"
     r"(?:\([A-Za-z]\)|[A-Z](?![A-Za-z0-9]|\.\s*[a-z]))"  # A or B; (A), (B)
     r"|\s*[.)]\s*[A-Z][.)](?!\s*[a-z])"  # A. B. C.
 )
@@ -125,16 +125,16 @@ _AMBIGUOUS = "?"
 
 
 def extract_letter(text: str, letters: Sequence[str], lang: str) -> str | None:
-    """The one of `letters` that `text` states, in the words of `lang` or of English; None where it states none or several.
+    """The one of `letters` that `text` states in words of `lang` or of English; None where it states none or several.
 
-    Read as stated: `B`, `(b)`, `B. Arteries`, `（Ｂ）`, `The answer is B`, `正确答案是B`. Not read: `A or B`, `I cannot answer`,
-    `(A) is incorrect`, `The answer is B cells`, `E. coli`.
+    Read as stated: `B`, `(b)`, `B. Arteries`, `（Ｂ）`, `The answer is B`, `正确答案是B`. Not read: `A or B`,
+    `I cannot answer`, `(A) is incorrect`, `The answer is B cells`, `E. coli`.
     """
     plain = _MARKUP.sub("", unicodedata.normalize("NFKC", text)).strip()
     languages = list(dict.fromkeys((lang if lang in CUES else "en", "en")))
-    stated = {_letter_at(plain, 0, languages, announced=False)}
+    stated = {_letter_at(line, 0, languages, announced=False) for line in plain.splitlines()}
     for language in languages:
-        for cue in re.finditer(CUES[language], plain, re.IGNORECASE):
+        for cue in re.finditer(CUES[language], plain, re.IGNORECASE | re.MULTILINE):
             clause = _CLAUSE_ENDS.split(plain[: cue.start()])[-1]
             if not any(re.search(NEGATIONS[one], clause, re.IGNORECASE) for one in languages):
                 stated.add(_letter_at(plain, cue.end(), languages, announced=True))
@@ -144,19 +144,21 @@ def extract_letter(text: str, letters: Sequence[str], lang: str) -> str | None:
 
 
 def _letter_at(text: str, start: int, languages: list[str], announced: bool) -> str | None:
-    """The letter that is stated at `start`, `_AMBIGUOUS` where another one stands beside it, None where there is none."""
+    """The letter that is stated at `start`; `_AMBIGUOUS` where another one stands beside it, None for none."""
     match = _LETTER.match(text, start)
     if not match:
         return None
     after = text[match.end() :].rstrip()
-    if _GENUS.match(after) or after.lstrip().startswith("?"):
+    if _GENUS.match(after) or re.match(r"[\s!.]*\?", after):
         return None
     if _ANOTHER.match(after):
         return _AMBIGUOUS
     is_bare = match["bare"] is not None and match["bracket"] is None
     words = after.lstrip()
     if is_bare and not _BARE_ENDS.match(after):
-        return match["bare"] if announced and _starts(words, CONNECTIVES, languages) else None
+        # "A: ..." at the start of a line may mean "answer", as Q does "question".
+        follows = words.startswith(":") or _starts(words, CONNECTIVES, languages)
+        return match["bare"] if announced and follows else None
     if not is_bare and (_starts(words, COPULAS, languages) or _starts(words, NEGATIONS, languages)):
         return None
     return (match["closed"] or match["bare"]).upper()

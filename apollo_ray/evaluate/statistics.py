@@ -1,7 +1,7 @@
 """Numbers of the report from EVAL_ANSWER rows: accuracy with its interval, mean over languages, perplexity.
 
-An answer that the endpoint refused stays in the denominator, as not correct, so that all models are held against the same
-number of items; `refused` says how many there were. It has no perplexity, so there it is only counted.
+An answer that the endpoint refused stays in the denominator, as not correct, so that all models are held against the
+same number of items; `refused` says how many there were. It has no perplexity, so there it is only counted.
 """
 
 import math

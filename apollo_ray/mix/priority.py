@@ -10,13 +10,17 @@ import math
 
 PRETRAINING = "pretraining"
 INSTRUCTION = "instruction"
+PRETRAINING_KINDS = frozenset({"book", "paper", "encyclopedia", "guideline", "web", "math", "code"})
+INSTRUCTION_KINDS = frozenset({"exam", "patient", "general"})
 
 
 def sample_class(kind: str | None, rewritten: bool) -> str:
-    """Class of an example: math, code and what was rewritten from documents but dialogues are pre-training."""
-    if kind in ("math", "code"):
+    """Class of an example by its kind; one of a kind that the paper does not name is pre-training if it was rewritten."""
+    if kind in PRETRAINING_KINDS:
         return PRETRAINING
-    return PRETRAINING if rewritten and kind != "patient" else INSTRUCTION
+    if kind in INSTRUCTION_KINDS:
+        return INSTRUCTION
+    return PRETRAINING if rewritten else INSTRUCTION
 
 
 def sort_key(seed: int, identity: str, copy: int, priority: float) -> float:

@@ -101,9 +101,10 @@ class CompletionRequest(_Sampling):
     @property
     def prompts(self) -> list[str | list[int]]:
         """One or more prompts, each a text or token ids."""
-        if isinstance(self.prompt, str) or (self.prompt and isinstance(self.prompt[0], int)):
-            return [self.prompt]  # type: ignore[list-item]
-        return list(self.prompt)
+        if isinstance(self.prompt, str):
+            return [self.prompt]
+        numbers = [item for item in self.prompt if isinstance(item, int)]
+        return [numbers] if numbers else [item for item in self.prompt if not isinstance(item, int)]
 
     def check_supported(self) -> None:
         super().check_supported()

@@ -1,0 +1,48 @@
+# Two commands do everything on a fresh machine with Python 3.11, make and a C compiler:
+#   make run     sets up .venv and runs the embedded default from raw text to a report
+#   make test    sets up .venv and passes the tests
+
+PYTHON ?= python3
+VENV ?= .venv
+CONFIG ?= jobs/configs/starter.yaml
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run serve test test-unit check format clean
+
+help:  ## this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+setup: $(READY)  ## virtual environment with the exact versions of constraints.txt
+
+# torch comes first and by pip: where a CPU build lies ready pip finds it, and uv then leaves it alone.
+$(READY): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt --group dev -e .
+	touch $(READY)
+
+run: $(READY)  ## the main job on the embedded default (CONFIG=... for another file)
+	$(BIN)/apollo run $(CONFIG)
+
+serve: $(READY)  ## the finished run's ensemble on port 8000
+	$(BIN)/apollo serve $(CONFIG) ensemble.port=8000
+
+test: $(READY)  ## all tests
+	$(BIN)/python -m pytest
+
+test-unit: $(READY)  ## tests without Ray
+	$(BIN)/python -m pytest tests/unit
+
+check: $(READY)  ## lint, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(READY)  ## rewrite what the formatter wants
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:  ## remove the virtual environment and the default store
+	rm -rf $(VENV) runs

@@ -1,0 +1,175 @@
+"""The contents of a report, gathered from the manifests and rows of a store."""
+
+import json
+import math
+from collections import Counter
+from typing import Any
+
+from apollo_ray.records import LANGUAGES
+from apollo_ray.report import verdict
+from apollo_ray.report.contents import (
+    ENSEMBLE,
+    MODELS,
+    Accuracies,
+    Answer,
+    Funnel,
+    FunnelRow,
+    Mix,
+    Perplexities,
+    Report,
+    Score,
+    Service,
+    StepRow,
+    Training,
+    ordered,
+)
+from apollo_ray.run import PlannedStep
+from apollo_ray.store import Manifest, Store, step_directory
+
+KEPT = "kept"
+
+
+def collect(store: Store, run: str, steps: list[PlannedStep]) -> Report:
+    """Everything that a report says. Reads the rows of finished train steps, and of no others."""
+    manifests = [step.manifest for step in steps if step.manifest]
+    stage = {name: [item for item in manifests if item.stage == name] for name in {item.stage for item in manifests}}
+    evaluations = stage.get("evaluate", [])
+    perplexities = tuple(group for manifest in evaluations for group in _perplexities(manifest))
+    accuracies = tuple(group for manifest in evaluations for group in _accuracies(manifest))
+    return Report(
+        run=run,
+        store=store.uri,
+        verdict=(verdict.on_perplexity(perplexities), verdict.on_accuracy(accuracies)),
+        steps=tuple(_step_row(store, step) for step in steps),
+        funnels=tuple(_funnel(manifest) for manifest in manifests if manifest.stage in ("corpus", "rewrite")),
+        mixes=tuple(_mix(manifest) for manifest in stage.get("mix", [])),
+        trainings=tuple(_training(store, manifest) for manifest in stage.get("train", [])),
+        perplexities=perplexities,
+        accuracies=accuracies,
+        answers=_answers(evaluations),
+        services=tuple(_service(manifest) for manifest in stage.get("serve", [])),
+        warnings=_warnings(manifests, perplexities),
+    )
+
+
+def _step_row(store: Store, step: PlannedStep) -> StepRow:
+    directory = store.address(step_directory(step.name, step.fingerprint))
+    return StepRow(step.name, step.stage, step.steps, step.fingerprint, directory, step.manifest)
+
+
+def _funnel(manifest: Manifest) -> Funnel:
+    summary = manifest.summary
+    languages = _funnel_rows(summary.get("by_language", {}))
+    totals: Counter[str] = Counter()
+    for row in languages:
+        totals.update(row.dropped)
+    return Funnel(
+        step=manifest.step,
+        stage=manifest.stage,
+        unit=manifest.counts.unit,
+        languages=languages,
+        sources=_funnel_rows(summary.get("by_source", {})),
+        reasons=tuple(sorted(totals, key=lambda reason: (-totals[reason], reason))),
+        documents=summary.get("documents"),
+        engine=summary.get("engine"),
+    )
+
+
+def _funnel_rows(groups: dict[str, dict[str, int]]) -> tuple[FunnelRow, ...]:
+    return tuple(
+        FunnelRow(name, groups[name].get(KEPT, 0), {key: n for key, n in groups[name].items() if key != KEPT})
+        for name in ordered(groups, LANGUAGES)
+    )
+
+
+def _mix(manifest: Manifest) -> Mix:
+    shares = manifest.summary.get("stream", {}).get("shares", {})
+    return Mix(manifest.step, {name: tuple(shares[name]) for name in sorted(shares)}, manifest.summary)
+
+
+def _training(store: Store, manifest: Manifest) -> Training:
+    curve = []
+    for table in store.tables(manifest):
+        curve += list(zip(table["step"].to_pylist(), table["loss"].to_pylist(), strict=True))
+    return Training(manifest.step, tuple(curve), manifest.summary)
+
+
+def _groups(rows: list[dict[str, Any]], *keys: str) -> dict[tuple[str, ...], list[dict[str, Any]]]:
+    groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row[key] for key in keys), []).append(row)
+    return groups
+
+
+def _perplexities(manifest: Manifest) -> list[Perplexities]:
+    return [
+        Perplexities(
+            step=manifest.step,
+            benchmark=benchmark,
+            models=ordered((row["model"] for row in rows), MODELS),
+            languages=ordered((row["lang"] for row in rows), LANGUAGES),
+            values={
+                (row["lang"], row["model"]): row["perplexity"]
+                for row in rows
+                if row["perplexity"] is not None and math.isfinite(row["perplexity"])
+            },
+            tokens={(row["lang"], row["model"]): row.get("num_tokens") for row in rows},
+        )
+        for (benchmark,), rows in _groups(manifest.summary.get("perplexity", []), "benchmark").items()
+    ]
+
+
+def _accuracies(manifest: Manifest) -> list[Accuracies]:
+    return [
+        Accuracies(
+            step=manifest.step,
+            benchmark=benchmark,
+            method=method,
+            models=ordered((row["model"] for row in rows), MODELS),
+            languages=ordered((row["lang"] for row in rows), LANGUAGES),
+            scores={
+                (row["lang"], row["model"]): Score(
+                    **{name: row[name] for name in Score.__dataclass_fields__},
+                )
+                for row in rows
+            },
+        )
+        for (benchmark, method), rows in _groups(manifest.summary.get("accuracy", []), "benchmark", "method").items()
+    ]
+
+
+def _answers(evaluations: list[Manifest]) -> tuple[Answer, ...]:
+    """Of the ensemble, at any strength; of every model where no ensemble was asked."""
+    found = [
+        Answer(manifest.step, row["model"], row["lang"], row["question"], row["text"] or "")
+        for manifest in evaluations
+        for row in manifest.summary.get("answers", [])
+    ]
+    return tuple(answer for answer in found if answer.model.split("@")[0] == ENSEMBLE) or tuple(found)
+
+
+def _service(manifest: Manifest) -> Service:
+    models = manifest.summary.get("models", {})
+    return Service(
+        step=manifest.step,
+        vocabulary=manifest.summary.get("vocabulary"),
+        alpha=manifest.summary.get("alpha"),
+        models={
+            role: model if isinstance(model, str) else json.dumps(model, sort_keys=True, ensure_ascii=False)
+            for role, model in models.items()
+        },
+    )
+
+
+def _warnings(manifests: list[Manifest], perplexities: tuple[Perplexities, ...]) -> tuple[tuple[str, str], ...]:
+    said = [(manifest.step, text) for manifest in manifests for text in manifest.summary.get("warnings", [])]
+    for group in perplexities:
+        uneven = [
+            lang for lang in group.languages if not group.comparable(lang, [m for a, m in group.tokens if a == lang])
+        ]
+        if uneven:
+            text = (
+                f"{group.benchmark}: models saw different numbers of tokens in {', '.join(uneven)}; not compared there"
+            )
+            said.append((group.step, text))
+    return tuple(said)

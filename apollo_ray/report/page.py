@@ -1,0 +1,65 @@
+"""The report as one HTML page that needs nothing but itself: no script, no network, no fonts."""
+
+from importlib import resources
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup
+
+from apollo_ray.errors import UserError
+from apollo_ray.report import plots
+from apollo_ray.report.collect import collect
+from apollo_ray.report.contents import BASE, CHANCE, ENSEMBLE, Report, percent, shown
+from apollo_ray.run import PlannedStep
+from apollo_ray.store import Store
+
+
+def write(store: Store, config_name: str, steps: list[PlannedStep], target: str | None) -> str:
+    """Write the page as reports/{run}.html in the store, or to the local path `target`; returns where it lies.
+
+    Raises UserError where it cannot be written, ServiceError where the rows of a train step cannot be read.
+    """
+    html = render(collect(store, config_name, steps))
+    data = html.encode("utf-8", "replace")  # a model's answer can hold half a surrogate pair
+    if target is not None:
+        file = Path(target).expanduser().absolute()
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(data)
+        except OSError as error:
+            raise UserError(f"{file}: the report cannot be written: {error.strerror}") from error
+        return str(file)
+    name = f"{config_name}.html"
+    try:
+        store.write(store.path("reports", name), data)
+    except OSError as error:
+        raise UserError(f"{store.address('reports', name)}: the report cannot be written: {error}") from error
+    return store.address("reports", name)
+
+
+def render(report: Report) -> str:
+    """The page. All text of the data is escaped; the same report gives the same text."""
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"shown": shown, "percent": percent}
+    source = resources.files("apollo_ray.report").joinpath("page.html").read_text(encoding="utf-8")
+    return environment.from_string(source).render(
+        report=report, charts=_charts(report), base=BASE, ensemble=ENSEMBLE, chance=CHANCE
+    )
+
+
+def _charts(report: Report) -> dict[str, list[Markup | None]]:
+    """Charts of each section in the order of its data; None where there is nothing to draw."""
+    curves = tuple(training for training in report.trainings if training.curve)
+    charts: dict[str, list[str | None]] = {
+        "funnels": [
+            plots.funnel(item, f"funnel{n}") if item.languages else None for n, item in enumerate(report.funnels)
+        ],
+        "mixes": [plots.stream(item, f"mix{n}") if item.shares else None for n, item in enumerate(report.mixes)],
+        "losses": [plots.losses(curves, "loss")] if curves else [],
+        "perplexities": [plots.perplexity(item, f"perplexity{n}") for n, item in enumerate(report.perplexities)],
+        "accuracies": [plots.accuracy(item, f"accuracy{n}") for n, item in enumerate(report.accuracies)],
+    }
+    # The charts are markup of our own making, in which matplotlib has escaped the labels.
+    return {name: [Markup(svg) if svg else None for svg in group] for name, group in charts.items()}

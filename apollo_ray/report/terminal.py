@@ -1,0 +1,90 @@
+"""The report's tables for a terminal."""
+
+import unicodedata
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from apollo_ray.report.collect import collect
+from apollo_ray.report.contents import Accuracies, Perplexities, Report, percent, shown
+from apollo_ray.run import PlannedStep
+from apollo_ray.store import Store
+
+MAX_CHARACTERS = 300  # of a question or an answer; the page has the whole
+
+
+def show(console: Console, store: Store, run: str, steps: list[PlannedStep]) -> None:
+    """Print steps, perplexity, accuracy, answers, warnings and the verdict, as far as steps are finished."""
+    report = collect(store, run, steps)
+    tables = [_steps(report), *map(_perplexity, report.perplexities), *map(_accuracy, report.accuracies)]
+    if report.answers:
+        tables.append(_answers(report))
+    for table in tables:
+        console.print(table, soft_wrap=False)  # cells wrap, whatever the console does with lines
+    for step, text in report.warnings:
+        console.print(Text.assemble(("warning ", "bold yellow"), _text(f"{step}: {text}")))
+    for line in report.verdict:
+        console.print(_text(line))
+    console.print(Text("Not a medical device; for research.", style="dim"))
+
+
+def _steps(report: Report) -> Table:
+    table = _table(f"{report.run} in {report.store}", "step")
+    for head in ("in", "kept", "dropped", "seconds"):
+        table.add_column(head, justify="right", no_wrap=True)
+    table.add_column("fingerprint", no_wrap=True)
+    for step in report.steps:
+        counts = step.manifest.counts if step.manifest else None
+        numbers = [shown(counts.read if counts else None), shown(counts.kept if counts else None), shown(step.dropped)]
+        last = _text(step.fingerprint) if counts else Text("not finished", style="yellow")
+        table.add_row(_text(step.name), *numbers, shown(step.seconds, 1), last)
+    return table
+
+
+def _perplexity(group: Perplexities) -> Table:
+    table = _table(f"perplexity: {group.benchmark} ({group.step})", "model", caption="* lowest of its language")
+    for lang in group.languages:
+        table.add_column(_text(lang), justify="right", no_wrap=True)
+    for model in group.models:
+        cells = []
+        for lang in group.languages:
+            best = model in group.best(lang)
+            value = shown(group.values.get((lang, model)), 2)
+            cells.append(Text(f"{value}{' *' if best else ''}", style="bold green" if best else ""))
+        table.add_row(_text(model), *cells)
+    return table
+
+
+def _accuracy(group: Accuracies) -> Table:
+    title = f"accuracy: {group.benchmark}, {group.method} ({group.step})"
+    table = _table(title, "model", caption="right / questions; chance with four options is 25 %")
+    for lang in group.languages:
+        table.add_column(_text(lang), justify="right")
+    for model in group.models:
+        scores = [group.scores.get((lang, model)) for lang in group.languages]
+        cells = [f"{percent(score.accuracy)} {score.correct}/{score.total}" if score else "-" for score in scores]
+        table.add_row(_text(model), *cells)
+    return table
+
+
+def _answers(report: Report) -> Table:
+    table = _table("answers", "model")
+    for head in ("lang", "question", "answer"):
+        table.add_column(head, overflow="fold")
+    for answer in report.answers:
+        table.add_row(*map(_text, (answer.model, answer.lang, answer.question, answer.text or "(empty)")))
+    return table
+
+
+def _table(title: str, first: str, caption: str | None = None) -> Table:
+    table = Table(title=_text(title), caption=caption, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    table.add_column(first, no_wrap=True)
+    return table
+
+
+def _text(value: str) -> Text:
+    """Text of the data as it is: no markup of rich in it, no control characters, and not longer than MAX_CHARACTERS."""
+    safe = "".join("\ufffd" if unicodedata.category(mark) in ("Cc", "Cs") else mark for mark in " ".join(value.split()))
+    return Text(safe if len(safe) <= MAX_CHARACTERS else f"{safe[: MAX_CHARACTERS - 3]}...")

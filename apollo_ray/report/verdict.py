@@ -1,0 +1,57 @@
+"""The verdict in two lines: how the ensemble stands against its base, and where it is worse."""
+
+from typing import Any
+
+from apollo_ray.report.contents import BASE, CHANCE, ENSEMBLE, Accuracies, Perplexities, percent
+
+
+def on_perplexity(groups: tuple[Perplexities, ...]) -> str:
+    ratios = {(group.step, group.benchmark, lang): group.ratio(lang) for group in groups for lang in group.languages}
+    found = {key: ratio for key, ratio in ratios.items() if ratio is not None}
+    if not found:
+        return "Perplexity of the ensemble against the base on held-out text: not measured."
+    better = sum(ratio < 1 for ratio in found.values())
+    worse = {key: ratio for key, ratio in found.items() if ratio > 1}
+    names = _names(list(found))
+    listed = ", ".join(f"{names[key]} ({ratio:.2f} times)" for key, ratio in worse.items())
+    return (
+        f"On held-out text the ensemble has a lower perplexity than the base in {better} of {_number(found)}; "
+        f"it is worse in {listed or 'none'}."
+    )
+
+
+def on_accuracy(groups: tuple[Accuracies, ...]) -> str:
+    pairs = {
+        (group.step, group.benchmark, group.method, lang): (
+            group.scores[lang, ENSEMBLE],
+            group.scores[lang, BASE],
+        )
+        for group in groups
+        for lang in group.languages
+        if (lang, ENSEMBLE) in group.scores and (lang, BASE) in group.scores
+    }
+    if not pairs:
+        return "Accuracy of the ensemble against the base on choice questions: not measured."
+    names = _names(list(pairs))
+    better = sum(ensemble.accuracy > base.accuracy for ensemble, base in pairs.values())
+    worse = [names[key] for key, (ensemble, base) in pairs.items() if ensemble.accuracy < base.accuracy]
+    apart = sum(ensemble.low > base.high or ensemble.high < base.low for ensemble, base in pairs.values())
+    above = sum(ensemble.low > CHANCE for ensemble, _ in pairs.values())
+    return (
+        f"On choice questions the ensemble is right more often than the base in {better} of {_number(pairs)} "
+        f"and less often in {', '.join(worse) or 'none'}; the 95 % intervals of the two are apart in {apart}, and its own lies above "
+        f"chance with four options ({percent(CHANCE, 0)}) in {above}."
+    )
+
+
+def _number(pairs: dict[Any, Any]) -> str:
+    languages = {key[-1] for key in pairs}
+    if len(languages) == len(pairs):
+        return f"{len(pairs)} language{'s' if len(pairs) != 1 else ''}"
+    return f"{len(pairs)} comparisons in {len(languages)} language{'s' if len(languages) != 1 else ''}"
+
+
+def _names(keys: list[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
+    """The language alone where that says enough, else with what tells it from the others (benchmark, method, step)."""
+    telling = [place for place in range(len(keys[0]) - 1) if len({key[place] for key in keys}) > 1]
+    return {key: key[-1] + (f" [{', '.join(key[place] for place in telling)}]" if telling else "") for key in keys}

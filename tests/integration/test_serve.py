@@ -1,0 +1,285 @@
+"""The endpoint on a real Ray Serve, asked by the openai client."""
+
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+import torch
+import yaml
+from ray import serve
+from transformers import AutoTokenizer, Qwen2Config, Qwen2ForCausalLM
+
+from apollo_ray.errors import ServiceError, UserError
+from apollo_ray.serve import stage
+from apollo_ray.serve.app import API_KEY
+from apollo_ray.serve.models import model_reference, resolve_model
+from apollo_ray.serve.proxy import combine
+from apollo_ray.serve.settings import StageSettings
+from apollo_ray.step import Context
+from apollo_ray.store import Counts, Manifest, Store
+from apollo_ray.tokenizer.bpe import train_bpe
+
+KEY = "a key of the test"
+ALPHA = 1.5
+TEXTS = ["The patient has had a fever for three days.", "患者发热三天,伴有咳嗽。", "El paciente tiene fiebre."]
+
+
+def _model(folder: Path, seed: int, hidden: int, tokenizer: Any) -> Path:
+    config = Qwen2Config(
+        vocab_size=len(tokenizer),
+        hidden_size=hidden,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=512,
+        initializer_range=0.3,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+    torch.manual_seed(seed)
+    Qwen2ForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def _manifest(step: str, stage_name: str, fingerprint: str, **fields: Any) -> Manifest:
+    empty: dict[str, Any] = {"settings": {}, "inputs": {}, "data": [], "dropped": [], "extra": [], "summary": {}}
+    times = {"versions": {}, "started": "", "ended": "", "counts": Counts("model", 1, 1)}
+    return Manifest(step=step, stage=stage_name, fingerprint=fingerprint, **{**empty, **times, **fields})
+
+
+def _context(store: Store, settings: StageSettings, inputs: dict[str, Manifest], said: list[str]) -> Context[Any]:
+    return Context("test", "ensemble", settings, store, "f" * 16, inputs, said.append, nullcontext)
+
+
+def _finished(context: Context[Any]) -> Manifest:
+    """What the runner makes of the stage's result."""
+    result = stage.run(context)
+    settings = context.settings.model_dump(mode="json")
+    made = _manifest(context.step, "serve", context.fingerprint, settings=settings, counts=result.counts)
+    made.extra.extend(result.extra)
+    made.summary.update(result.summary)
+    context.store.finish(made)
+    return made
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("models")
+    tokenizer = train_bpe(TEXTS * 4, 320)
+    sizes = {"base": (0, 48), "expert": (1, 32), "anti_expert": (2, 32)}
+    return {role: _model(folder / role, seed, hidden, tokenizer) for role, (seed, hidden) in sizes.items()}
+
+
+@pytest.fixture(scope="module")
+def finished(models: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, Manifest]:
+    """A serve step whose small models are steps of its store, the base a folder outside."""
+    store = Store(str(tmp_path_factory.mktemp("store")))
+    start = store.upload(models["anti_expert"], "small/" + "a" * 16, "model")
+    tuned = store.upload(models["expert"], "tuned/" + "b" * 16, "model")
+    inputs = {
+        "small": _manifest("small", "train", "a" * 16, extra=start),
+        "tuned": _manifest(
+            "tuned", "train", "b" * 16, extra=tuned, settings={"start": "small"}, inputs={"small": "a" * 16}
+        ),
+    }
+    for manifest in inputs.values():
+        store.finish(manifest)
+    settings = StageSettings(
+        base=str(models["base"]),
+        expert="tuned",
+        anti_expert="small",
+        alpha=ALPHA,
+        max_length=256,
+        slots=4,
+        port=0,
+        cpus_per_replica=0.5,
+    )
+    said: list[str] = []
+    made = _finished(_context(store, settings, inputs, said))
+    assert made.summary["warnings"] == []
+    assert made.summary["models"]["expert"] == {"path": "tuned", "fingerprint": "b" * 16}
+    return store, made
+
+
+@pytest.fixture(scope="module")
+def address(ray_session: None, finished: tuple[Store, Manifest]) -> Iterator[str]:
+    os.environ[API_KEY] = KEY
+    said: list[str] = []
+    try:
+        with stage.running(*finished, said.append) as found:
+            yield found
+    finally:
+        del os.environ[API_KEY]
+    assert KEY not in " ".join(said)
+    assert serve.status().applications == {}
+
+
+@pytest.fixture
+def client(address: str) -> openai.OpenAI:
+    return openai.OpenAI(base_url=address, api_key=KEY, max_retries=0, timeout=60)
+
+
+def test_models_are_listed_with_the_notice(client: openai.OpenAI) -> None:
+    listed = client.models.list().data
+    assert [model.id for model in listed] == ["ensemble", "base", "expert", "anti_expert"]
+    assert {model.model_dump()["notice"] for model in listed} == {"not a medical device"}
+
+
+@pytest.mark.parametrize("question", ["What helps against fever?", "发热三天怎么办?"])
+def test_a_streamed_chat_is_the_whole_answer_in_pieces(client: openai.OpenAI, question: str) -> None:
+    ask: dict[str, Any] = {
+        "model": "ensemble",
+        "messages": [{"role": "user", "content": question}],
+        "max_tokens": 24,
+        "seed": 7,
+        "extra_body": {"ignore_eos": True},
+    }
+    whole = client.chat.completions.create(**ask)
+    chunks = list(client.chat.completions.create(**ask, stream=True, stream_options={"include_usage": True}))
+    pieces = [chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices]
+    assert "".join(pieces) == whole.choices[0].message.content != ""
+    assert len(pieces) > 3
+    assert chunks[-2].choices[0].finish_reason == whole.choices[0].finish_reason == "length"
+    assert chunks[-1].usage == whole.usage
+    assert whole.usage is not None
+    assert whole.usage.completion_tokens == 24
+
+
+@torch.inference_mode()
+def test_echoed_logprobs_are_those_of_the_formula(client: openai.OpenAI, models: dict[str, Path]) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(models["base"])
+    ids = tokenizer("患者 fever 发热")["input_ids"]
+    logits = [
+        Qwen2ForCausalLM.from_pretrained(models[role], dtype=torch.float32)(input_ids=torch.tensor([ids])).logits[0]
+        for role in ("base", "expert", "anti_expert")
+    ]
+    for name, weights in {"ensemble": (1, ALPHA, -ALPHA), "ensemble@0.5": (1, 0.5, -0.5), "expert": (0, 1, 0)}.items():
+        mixed = combine(*logits, torch.tensor([weights] * len(ids), dtype=torch.float32)).log_softmax(-1)
+        expected = [float(mixed[at, ids[at + 1]]) for at in range(len(ids) - 1)]
+        answer = client.completions.create(
+            model=name, prompt=[ids], max_tokens=1, logprobs=1, echo=True, temperature=0, seed=1234
+        )
+        found = answer.choices[0].logprobs
+        assert found is not None
+        assert found.token_logprobs is not None
+        assert found.top_logprobs is not None
+        assert found.token_logprobs[0] is None
+        assert found.token_logprobs[1:-1] == pytest.approx(expected, abs=1e-4)
+        assert found.token_logprobs[-1] == max(found.top_logprobs[-1].values())
+
+
+def test_single_models_answer_by_name(client: openai.OpenAI) -> None:
+    answers = {
+        name: client.completions.create(model=name, prompt="fever", max_tokens=12, temperature=0).choices[0].text
+        for name in ("base", "ensemble@0", "ensemble", "expert", "anti_expert")
+    }
+    assert answers["base"] == answers["ensemble@0"]
+    assert len(set(answers.values())) == 4
+
+
+def test_an_unknown_model_is_404(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.NotFoundError, match="there are: ensemble") as refused:
+        client.completions.create(model="gpt-4", prompt="a")
+    assert refused.value.code == "model_not_found"
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"temperature": -1}, "temperature"),
+        ({"logit_bias": {"5": 1}}, "logit_bias"),
+        ({"max_tokens": 1_000}, "prompt"),
+        ({"prompt": [999_999]}, "prompt"),
+        ({"prompt": ""}, "prompt"),
+    ],
+)
+def test_bad_parameters_are_400_and_named(client: openai.OpenAI, fields: dict[str, Any], param: str) -> None:
+    with pytest.raises(openai.BadRequestError) as refused:
+        client.completions.create(**{"model": "ensemble", "prompt": "a"} | fields)
+    assert refused.value.param == param
+
+
+def test_the_key_is_needed_but_for_health(address: str) -> None:
+    stranger = openai.OpenAI(base_url=address, api_key="wrong", max_retries=0)
+    with pytest.raises(openai.AuthenticationError, match="API key"):
+        stranger.completions.create(model="ensemble", prompt="a")
+    with pytest.raises(openai.AuthenticationError):
+        stranger.models.list()
+    with urllib.request.urlopen(address.removesuffix("/v1") + "/health", timeout=10) as answer:
+        assert answer.status == 200
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        urllib.request.urlopen(address.removesuffix("/v1") + "/tokenize", data=b'{"prompt": "a"}', timeout=10)
+
+
+def test_tokens_round_trip(client: openai.OpenAI, address: str) -> None:
+    root = openai.OpenAI(base_url=address.removesuffix("/v1"), api_key=KEY)
+    tokens = root.post("/tokenize", body={"prompt": "患者 fever"}, cast_to=object)
+    text = root.post("/detokenize", body={"tokens": tokens["tokens"]}, cast_to=object)  # type: ignore[index]
+    assert text == {"prompt": "患者 fever"}
+
+
+def test_who_hangs_up_frees_the_slots(client: openai.OpenAI) -> None:
+    for _ in range(8):  # twice the slots
+        stream = client.completions.create(
+            model="ensemble", prompt="a", max_tokens=250, stream=True, extra_body={"ignore_eos": True}
+        )
+        next(iter(stream))
+        stream.close()
+    assert client.completions.create(model="ensemble", prompt="a", max_tokens=2, timeout=20).choices[0].finish_reason
+
+
+def test_the_serve_file_says_what_runs(finished: tuple[Store, Manifest]) -> None:
+    store, made = finished
+    [file] = made.extra
+    document = yaml.safe_load(Path(store.path("ensemble", "f" * 16, file.path)).read_text())
+    [application] = document["applications"]
+    assert file.path == "serve/serve.yaml"
+    assert application["import_path"] == "apollo_ray.serve.app:build"
+    assert application["args"]["expert"] == model_reference(store, "tuned", "b" * 16)
+    assert Path(resolve_model(application["args"]["expert"]), "config.json").exists()
+    with pytest.raises(UserError, match="no such finished step"):
+        resolve_model(model_reference(store, "tuned", "c" * 16))
+
+
+def test_lineage_is_checked(models: dict[str, Path], tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    files = store.upload(models["expert"], "tuned/" + "b" * 16, "model")
+    tuned = _manifest("tuned", "train", "b" * 16, extra=files, settings={"start": "small"}, inputs={"small": "a" * 16})
+    settings = StageSettings(
+        base=str(models["base"]), expert="tuned", anti_expert=str(models["anti_expert"]), max_length=256
+    )
+    said: list[str] = []
+    made = stage.run(_context(store, settings, {"tuned": tuned}, said))
+    [warning] = made.summary["warnings"]
+    assert "started from 'small'" in warning
+    assert any(warning in line for line in said)
+
+
+def test_models_that_do_not_fit_stop_the_step(models: dict[str, Path], tmp_path: Path) -> None:
+    other = _model(tmp_path / "other", 3, 32, train_bpe(["abc xyz"] * 4, 300))
+    settings = StageSettings(
+        base=str(models["base"]), expert=str(other), anti_expert=str(models["anti_expert"]), max_length=256
+    )
+    with pytest.raises(UserError, match="expert: id"):
+        stage.run(_context(Store(str(tmp_path / "store")), settings, {}, []))
+
+
+def test_a_deployment_that_fails_says_why(
+    ray_session: None, address: str, finished: tuple[Store, Manifest], tmp_path: Path
+) -> None:
+    """Beside the endpoint that runs: a base whose weights are gone."""
+    store, made = finished
+    settings = made.settings | {"base": str(tmp_path / "gone"), "expert": None, "anti_expert": None}
+    summary = made.summary | {"models": {"base": {"path": str(tmp_path / "gone"), "id": "gone"}}}
+    broken = _manifest("broken", "serve", "e" * 16, settings=settings, summary=summary)
+    with pytest.raises(ServiceError, match="gone"), stage.running(store, broken, lambda _: None):
+        pass
+    assert list(serve.status().applications) == ["ensemble-" + "f" * 16]
