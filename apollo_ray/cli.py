@@ -3,11 +3,9 @@
 import functools
 import json
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
@@ -18,7 +16,7 @@ from rich.table import Table
 from apollo_ray import __version__
 from apollo_ray.config import RunConfig, load_config
 from apollo_ray.errors import EXIT_SERVICE, EXIT_USER, ServiceError, UserError
-from apollo_ray.run import STAGES, PlannedStep, execute, plan, planned_as_json
+from apollo_ray.run import STAGES, PlannedStep, execute, plan, planned_as_json, serving
 from apollo_ray.session import connect
 from apollo_ray.store import Store
 
@@ -87,7 +85,7 @@ def _known(error: BaseException | None) -> UserError | ServiceError | None:
         if current is None or id(current) in seen:
             continue
         seen.add(id(current))
-        if type(current) in (UserError, ServiceError):
+        if isinstance(current, UserError | ServiceError):
             return current
         worker_failures = getattr(current, "worker_failures", None) or {}
         pending += [getattr(current, "cause", None), current.__cause__, current.__context__, *worker_failures.values()]
@@ -130,7 +128,7 @@ def plan_command(
 @app.command("run")
 @guarded
 def run_command(file: File, words: Words = None) -> None:
-    """Run the steps that are not finished (all, or the named ones and what they need), then show and write the report."""
+    """Run what is not finished (all steps, or the named ones and what they need), then show and write the report."""
     config, only = load_words(file, words)
     steps = execute(config, plan(config, only), say, lambda: connect(say))
     _show(config, steps, target=None)
@@ -141,7 +139,9 @@ def run_command(file: File, words: Words = None) -> None:
 def report(
     file: File,
     words: Words = None,
-    out: Annotated[str | None, typer.Option(help="Local file to write instead of the store's reports/RUN.html.")] = None,
+    out: Annotated[
+        str | None, typer.Option(help="Local file to write instead of the store's reports/RUN.html.")
+    ] = None,
 ) -> None:
     """Show the tables of what is finished and write the HTML page."""
     config, only = load_words(file, words)
@@ -158,12 +158,8 @@ def serve(file: File, words: Words = None) -> None:
     """
     config, only = load_words(file, words)
     step = _serve_step(plan(config), only)
-    from apollo_ray.serve import stage
-
-    assert step.manifest is not None
-    manifest = replace(step.manifest, settings=step.settings.model_dump(mode="json"))
     stopped = threading.Event()
-    with connect(say), stage.running(Store(config.store), manifest, say) as address:
+    with connect(say), serving(Store(config.store), step, say) as address:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopped.set())
         say(f"serving at {address} (Ctrl-C ends it); a research tool, not a medical device")
@@ -234,4 +230,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

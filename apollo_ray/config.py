@@ -104,7 +104,7 @@ def marked(settings: BaseModel, mark: str, prefix: str = "") -> Iterator[tuple[s
 
 
 def result_settings(settings: BaseModel) -> dict[str, Any]:
-    """The settings that change the result, as plain JSON types: no `how_to_run`, no marked input (those have hashes)."""
+    """The settings that change the result, as JSON types: no `how_to_run`, no marked input (those have hashes)."""
     kept: dict[str, Any] = {}
     for name, field in type(settings).model_fields.items():
         extra = field.json_schema_extra

@@ -25,7 +25,7 @@ REFUSAL = [("rule", pa.string()), ("reason", pa.string()), ("detail", pa.string(
 MAX_ROW_JSON = 4_000  # characters of a refused row that are kept
 KEPT = "kept"
 BYTES_PER_BLOCK = 8 * 2**20
-"""Compressed bytes of parts that are read as one block: about 30 MB of text. A task costs some 0.1 s, whatever it does."""
+"""Compressed bytes of parts read as one block: about 30 MB of text. A task costs some 0.1 s, whatever it does."""
 
 Tally = Counter[tuple[str, str, str]]
 """Rows by (reason or KEPT, language, source), so that a report can draw the funnel of each."""
@@ -64,7 +64,9 @@ def read_parts(context: Context[Any], names: list[str], schema: pa.Schema) -> ra
             tables = [store.read_table(directory, FileEntry(**json.loads(entry))) for directory, entry in pairs]
             for table in tables:
                 if table.schema.names != schema.names:
-                    raise UserError(f"steps.{step}: rows of {schema.names} are needed, {names} has {table.schema.names}")
+                    raise UserError(
+                        f"steps.{step}: rows of {schema.names} are needed, {names} has {table.schema.names}"
+                    )
             yield pa.concat_tables(tables)
 
     step = context.step
@@ -101,7 +103,9 @@ def split(table: pa.Table, schema: pa.Schema) -> tuple[pa.Table, pa.Table]:
     refused = table.filter(pc.invert(kept_mask))
     columns = {name: refused[name] for name in DROPPED.names if name in refused.column_names}
     payload = [name for name in refused.column_names if name not in DROPPED.names]
-    rows = [json.dumps(row, ensure_ascii=False, default=str)[:MAX_ROW_JSON] for row in refused.select(payload).to_pylist()]
+    rows = [
+        json.dumps(row, ensure_ascii=False, default=str)[:MAX_ROW_JSON] for row in refused.select(payload).to_pylist()
+    ]
     columns["row"] = pa.array(rows, pa.string())
     for column in DROPPED:
         columns.setdefault(column.name, pa.nulls(refused.num_rows, column.type))

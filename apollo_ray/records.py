@@ -1,8 +1,8 @@
 """The row types that pass between stages: one Arrow schema each, and nothing else.
 
-    raw files -> DOCUMENT | CONVERSATION -> PACKED_SEQUENCE -> TRAINING_STEP
-    benchmarks -> EVAL_ITEM -> EVAL_ANSWER
-    anything refused on the way -> DROPPED
+raw files -> DOCUMENT | CONVERSATION -> PACKED_SEQUENCE -> TRAINING_STEP
+benchmarks -> EVAL_ITEM -> EVAL_ANSWER
+anything refused on the way -> DROPPED
 """
 
 import pyarrow as pa

@@ -84,7 +84,7 @@ def execute(
     say: Callable[[str], None],
     connect: Callable[[], AbstractContextManager[None]],
 ) -> list[PlannedStep]:
-    """Run what is not finished. `connect` opens Ray, and is called only where there is work. Returns the plan, finished."""
+    """Run what is not finished; `connect` opens Ray and is called only for work. Returns the plan, finished."""
     store = Store(config.store)
     if all(step.finished for step in steps):
         _publish(store, config, steps)
@@ -117,7 +117,9 @@ def describe(manifest: Manifest) -> str:
     counts = manifest.counts
     dropped = sum(counts.dropped.values())
     reasons = ", ".join(f"{reason} {number}" for reason, number in sorted(counts.dropped.items()))
-    return f"{counts.read} {counts.unit}s in, {counts.kept} kept" + (f", {dropped} dropped ({reasons})" if dropped else "")
+    return f"{counts.read} {counts.unit}s in, {counts.kept} kept" + (
+        f", {dropped} dropped ({reasons})" if dropped else ""
+    )
 
 
 def _settings(name: str, raw: dict[str, Any]) -> Settings:
@@ -198,12 +200,7 @@ def _run_step(
         if name not in done:
             yield name.rstrip("/")
             return
-        service = importlib.import_module("apollo_ray.serve.stage")
-        served = done[name]
-        assert served.manifest is not None
-        # Port and replicas are as the file says now, not as they were when the step was finished.
-        manifest = replace(served.manifest, settings=served.settings.model_dump(mode="json"))
-        with service.running(store, manifest, say) as address:
+        with serving(store, done[name], say) as address:
             yield address
 
     started = _now()
@@ -235,6 +232,17 @@ def _run_step(
     )
     store.finish(manifest)
     return replace(step, manifest=manifest)
+
+
+@contextmanager
+def serving(store: Store, step: PlannedStep, say: Callable[[str], None]) -> Iterator[str]:
+    """A finished serve step's endpoint, up inside the block: yields its /v1 address. Ray must be initialised."""
+    assert step.manifest is not None
+    # Port and replicas are as the file says now, not as they were when the step was finished.
+    manifest = replace(step.manifest, settings=step.settings.model_dump(mode="json"))
+    service = importlib.import_module(f"{STAGES[step.stage].package}.stage")
+    with service.running(store, manifest, say) as address:
+        yield address
 
 
 def versions() -> dict[str, str]:

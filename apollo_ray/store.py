@@ -103,7 +103,7 @@ def _canonical(value: Any) -> str:
 def open_fs(uri: str) -> tuple[Any, str]:
     """(filesystem, path) of an fsspec address. `starter://` is the corpus inside this package.
 
-    S3 credentials and endpoint come from the environment (AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL ...), never from settings.
+    S3 credentials and endpoint come from the environment (AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL ...), never settings.
     """
     if uri.startswith(STARTER):
         uri = str(resources.files("apollo_ray") / "starter" / uri.removeprefix(STARTER))

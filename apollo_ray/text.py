@@ -1,7 +1,8 @@
 """What several stages ask of a text: its identity and its language.
 
-Language tags are langdetect's, made repeatable, behind a gate on scripts that it confuses. langdetect samples: without a seed 2-5 % of short texts change their tag from run to run. It also calls one in seven
-short Chinese medical questions Korean, which the gate settles from the code points alone.
+Language tags are langdetect's, made repeatable, behind a gate on scripts that it confuses. langdetect samples: without
+a seed 2-5 % of short texts change their tag from run to run. It also calls one in seven short Chinese medical questions
+Korean, which the gate settles from the code points alone.
 """
 
 import hashlib

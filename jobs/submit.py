@@ -36,7 +36,8 @@ def submit(
     file: File,
     words: Words = None,
     address: Annotated[
-        str | None, typer.Option(help="Dashboard of the cluster; default RAY_API_SERVER_ADDRESS or http://127.0.0.1:8265.")
+        str | None,
+        typer.Option(help="Dashboard of the cluster; default RAY_API_SERVER_ADDRESS or http://127.0.0.1:8265."),
     ] = None,
 ) -> None:
     """Send the steps that are not finished to a cluster, one job after another."""
@@ -54,7 +55,13 @@ def submit(
         if step.finished:
             say(f"{label}: finished before")
             continue
-        _run_job(client, step, config, [f"python jobs/{step.stage}.py {file} {step.name}", *map(shlex.quote, overrides)], label)
+        _run_job(
+            client,
+            step,
+            config,
+            [f"python jobs/{step.stage}.py {file} {step.name}", *map(shlex.quote, overrides)],
+            label,
+        )
         finished = next(item for item in plan(config, [step.name]) if item.name == step.name)
         if finished.manifest is None:
             raise ServiceError(f"{label}: the job succeeded and left no manifest in {config.store}")
@@ -66,7 +73,9 @@ def _shared_store(config: RunConfig, target: str) -> list[str]:
     if "://" in config.store or os.path.isabs(config.store):
         return []
     if not any(host in target for host in ("127.0.0.1", "localhost", "[::1]")):
-        raise UserError(f"store {config.store!r} is a folder of this machine; give one that the cluster sees: store=s3://...")
+        raise UserError(
+            f"store {config.store!r} is a folder of this machine; give one that the cluster sees: store=s3://..."
+        )
     return [f"store={Path(config.store).absolute()}"]
 
 
@@ -76,7 +85,9 @@ def _client(target: str) -> JobSubmissionClient:
     except HTTPError:
         pass  # it answers, if only to ask for a token
     except (URLError, OSError, ValueError) as error:
-        raise ServiceError(f"no Ray dashboard answers at {target} ({error}); start a cluster or give --address") from error
+        raise ServiceError(
+            f"no Ray dashboard answers at {target} ({error}); start a cluster or give --address"
+        ) from error
     try:
         return JobSubmissionClient(target)
     except (ConnectionError, RuntimeError) as error:

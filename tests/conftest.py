@@ -1,10 +1,17 @@
-"""What all tests share: real data beside the checkout, where it is there."""
+"""What all tests share. Ray reads its mode of authentication when it is imported, so that is set before anything else."""
 
+import os
+import secrets
 from pathlib import Path
+
+os.environ["RAY_AUTH_MODE"] = "token"
+os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+os.environ.pop("RAY_ADDRESS", None)
 
 import pytest
 
-SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+ROOT = Path(__file__).resolve().parents[1]
+SHARED_DATA = ROOT.parent / "shared" / "data"
 
 
 @pytest.fixture(scope="session")

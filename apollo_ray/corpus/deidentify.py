@@ -1,4 +1,4 @@
-"""Personal data to typed placeholders. This thin version knows e-mail addresses and phone numbers; it claims no more."""
+"""Personal data to typed placeholders. This knows e-mail addresses and phone numbers; it claims no more."""
 
 import re
 

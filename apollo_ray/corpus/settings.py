@@ -14,12 +14,11 @@ MIN_CHARACTERS = {"default": 200, "zh": 70}
 
 
 class Source(Settings):
-    """Files that share an origin. Rows may carry their own title, kind, lang and license; `kind` here wins over theirs."""
+    """Files that share an origin. Rows may carry their own title, kind and license; `kind` and `license` here win."""
 
     name: Name
     path: Annotated[str, FILES]  # file, folder or glob at any fsspec address
     format: Format | None = None  # None: by file name (.jsonl, .parquet, .txt; .json is Apollo's list form)
-    lang: str | None = None  # ISO 639-1, declared; shown beside the detected one
     kind: str | None = None
     license: str | None = None
 

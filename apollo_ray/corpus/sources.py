@@ -1,4 +1,4 @@
-"""Files to raw rows, streaming. A row that does not parse comes out refused, with its file and place; it never stops a file.
+"""Files to raw rows, streaming. A row that does not parse comes out refused, with its place; it never stops a file.
 
 Formats: JSON Lines, Parquet, plain text (a file is a document), and the two forms of ApolloCorpora
 (https://huggingface.co/datasets/FreedomIntelligence/ApolloCorpus): one array of strings, and one array of
@@ -33,7 +33,13 @@ RAW = pa.schema(
     ]
 )
 
-SUFFIXES: dict[str, Format] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet", ".txt": "text", ".md": "text"}
+SUFFIXES: dict[str, Format] = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".parquet": "parquet",
+    ".txt": "text",
+    ".md": "text",
+}
 
 Row = dict[str, Any]
 
@@ -107,7 +113,7 @@ def _row(value: Any, position: int, name: str, rows: str) -> Row:
     if not isinstance(value, dict):
         return _refused(position, "not_an_object", f"a JSON {type(value).__name__}")
     kind = _string(value.get("kind") or value.get("type"))
-    common = {
+    common: Row = {
         "title": _string(value.get("title")),
         "kind": kind.removeprefix("medical").lower() if kind else None,  # ApolloCorpora writes medicalExam
         "license": _string(value.get("license")),

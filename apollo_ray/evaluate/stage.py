@@ -39,6 +39,9 @@ def run(context: Context[StageSettings]) -> Result:
     refusals = [outcome for outcome in outcomes if outcome.answer is None]
     if not answers:
         raise UserError(f"{settings.endpoint}: no request was answered; the first refusal: {refusals[0].detail}")
+    warnings = _warnings(refusals)
+    for warning in warnings:
+        context.say(warning)
     dropped = pa.concat_tables([unusable, pa.Table.from_pylist([_dropped(one) for one in refusals], schema=DROPPED)])
     return Result(
         Counts(
@@ -51,7 +54,7 @@ def run(context: Context[StageSettings]) -> Result:
             context.store.write_table(f"{context.directory}/data", pa.Table.from_pylist(answers, schema=EVAL_ANSWER))
         ],
         dropped=[context.store.write_table(f"{context.directory}/dropped", dropped)] if dropped.num_rows else [],
-        summary=_summary(answers, refusals),
+        summary=_summary(answers, refusals) | {"warnings": warnings},
     )
 
 
@@ -105,6 +108,17 @@ def _dropped(outcome: client.Outcome) -> dict[str, Any]:
         "position": None,
         "row": json.dumps(asked, ensure_ascii=False)[:MAX_ROW_CHARACTERS],
     }
+
+
+def _warnings(refusals: list[client.Outcome]) -> list[str]:
+    """One line for each cell of the score tables that lacks answers, with the first reason."""
+    cells: dict[tuple[str, ...], list[client.Outcome]] = {}
+    for one in refusals:
+        cells.setdefault((one.model, one.item["benchmark"], one.item["lang"], one.method), []).append(one)
+    return [
+        f"{model}, {benchmark}, {lang}, {method}: {len(found)} without an answer ({found[0].reason}: {found[0].detail})"
+        for (model, benchmark, lang, method), found in cells.items()
+    ]
 
 
 def _summary(answers: list[dict[str, Any]], refusals: list[client.Outcome]) -> dict[str, Any]:

@@ -36,14 +36,16 @@ def wilson_interval(correct: int, total: int) -> tuple[float, float]:
 def accuracy_rows(answers: Iterable[Row], refusals: Iterable[Row] = ()) -> list[dict[str, Any]]:
     """One row per (model, benchmark, lang, method) of multiple choice, in order of appearance.
 
-    `refusals` are rows with the same four keys. Unparsed answers count as not correct. Where every answer was refused,
-    accuracy, low and high are None: nothing was measured.
+    `refusals` are rows with the same four keys. Unparsed answers count as not correct. A cell of which every answer was
+    refused has no row: nothing was measured.
     """
     rows = []
     for key, answered, refused in _grouped(answers, refusals, ("loglikelihood", "generation")):
+        if not answered:
+            continue
         correct = sum(answer["correct"] for answer in answered)
         total = len(answered) + refused
-        low, high = wilson_interval(correct, total) if answered else (None, None)
+        low, high = wilson_interval(correct, total)
         rows.append(
             key
             | {
@@ -51,7 +53,7 @@ def accuracy_rows(answers: Iterable[Row], refusals: Iterable[Row] = ()) -> list[
                 "total": total,
                 "unparsed": sum(answer["prediction"] is None for answer in answered),
                 "refused": refused,
-                "accuracy": correct / total if answered else None,
+                "accuracy": correct / total,
                 "low": low,
                 "high": high,
             }
@@ -63,8 +65,7 @@ def macro_rows(accuracies: Iterable[Row]) -> list[dict[str, Any]]:
     """Mean over languages, each language weighing the same, per (model, benchmark, method)."""
     groups: dict[tuple[str, str, str], list[Row]] = {}
     for row in accuracies:
-        if row["accuracy"] is not None:
-            groups.setdefault((row["model"], row["benchmark"], row["method"]), []).append(row)
+        groups.setdefault((row["model"], row["benchmark"], row["method"]), []).append(row)
     return [
         {
             "model": model,

@@ -15,7 +15,7 @@ INSTRUCTION_KINDS = frozenset({"exam", "patient", "general"})
 
 
 def sample_class(kind: str | None, rewritten: bool) -> str:
-    """Class of an example by its kind; one of a kind that the paper does not name is pre-training if it was rewritten."""
+    """Class of an example by its kind; of a kind that the paper does not name, by whether it was rewritten."""
     if kind in PRETRAINING_KINDS:
         return PRETRAINING
     if kind in INSTRUCTION_KINDS:

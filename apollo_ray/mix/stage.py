@@ -37,9 +37,7 @@ def run(context: Context[StageSettings]) -> Result:
         if names:
             rows = dataset.read_parts(context, list(names), schema)
             parts.append(
-                rows.map_batches(
-                    _examples, fn_args=(make, settings, encoder), batch_format="pyarrow", batch_size=None
-                )
+                rows.map_batches(_examples, fn_args=(make, settings, encoder), batch_format="pyarrow", batch_size=None)
             )
     examples = parts[0].union(*parts[1:]) if len(parts) > 1 else parts[0]
     stream = _Stream(context, examples.sort(["key", "id", "copy", "piece"]))
@@ -82,9 +80,7 @@ def _prepare_tokenizer(context: Context[StageSettings]) -> tuple[list[FileEntry]
 
 def _examples(table: pa.Table, make: Any, settings: StageSettings, encoder: _Encoder) -> pa.Table:
     tokenizer = _tokenizer(encoder.definition)
-    return make(
-        table, settings, lambda text: tokenizer.encode(text, add_special_tokens=False).ids, encoder.end_id
-    )
+    return make(table, settings, lambda text: tokenizer.encode(text, add_special_tokens=False).ids, encoder.end_id)
 
 
 @cache

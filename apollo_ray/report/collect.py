@@ -127,15 +127,22 @@ def _accuracies(manifest: Manifest) -> list[Accuracies]:
             method=method,
             models=ordered((row["model"] for row in rows), MODELS),
             languages=ordered((row["lang"] for row in rows), LANGUAGES),
-            scores={
-                (row["lang"], row["model"]): Score(
-                    **{name: row[name] for name in Score.__dataclass_fields__},
-                )
-                for row in rows
+            scores={(row["lang"], row["model"]): _score(row) for row in rows},
+            means={
+                row["model"]: row["accuracy"]
+                for row in manifest.summary.get("macro_accuracy", [])
+                if (row["benchmark"], row["method"]) == (benchmark, method)
             },
+            mode=manifest.summary.get("mode"),
         )
         for (benchmark, method), rows in _groups(manifest.summary.get("accuracy", []), "benchmark", "method").items()
     ]
+
+
+def _score(row: dict[str, Any]) -> Score:
+    accuracy, low, high = (math.nan if row[name] is None else row[name] for name in ("accuracy", "low", "high"))
+    counts = (row["correct"], row["total"], row["unparsed"], row.get("refused", 0))
+    return Score(row["model"], row["lang"], *counts, accuracy, low, high)
 
 
 def _answers(evaluations: list[Manifest]) -> tuple[Answer, ...]:
@@ -169,7 +176,8 @@ def _warnings(manifests: list[Manifest], perplexities: tuple[Perplexities, ...])
         ]
         if uneven:
             text = (
-                f"{group.benchmark}: models saw different numbers of tokens in {', '.join(uneven)}; not compared there"
+                f"{group.benchmark}: the models have different numbers of tokens in {', '.join(uneven)} (refused "
+                "requests or different tokenizers), so perplexities there are not compared"
             )
             said.append((group.step, text))
     return tuple(said)

@@ -140,16 +140,21 @@ class Perplexities:
 
 @dataclass(frozen=True)
 class Score:
-    """Accuracy of one model in one language, 0 to 1, with its 95 % interval."""
+    """Accuracy of one model in one language, 0 to 1, with its 95 % interval; nan where every answer was refused."""
 
     model: str
     lang: str
     correct: int
     total: int
     unparsed: int
+    refused: int
     accuracy: float
     low: float
     high: float
+
+    @property
+    def measured(self) -> bool:
+        return math.isfinite(self.accuracy)
 
 
 @dataclass(frozen=True)
@@ -162,6 +167,8 @@ class Accuracies:
     models: tuple[str, ...]
     languages: tuple[str, ...]
     scores: dict[tuple[str, str], Score]  # (language, model) ->
+    means: dict[str, float]  # model -> mean over its languages
+    mode: str | None  # how the questions were put and read
 
 
 @dataclass(frozen=True)

@@ -78,8 +78,8 @@ def funnel(data: Funnel, key: str) -> str:
         right.set_xlabel(f"dropped (% of {_label(data.unit)}s read)")
         for axes in (left, right):
             axes.grid(axis="x")
-            _legend_above(axes, columns=2)
-        return _svg(figure, key, f"{data.step}: {data.unit}s read, kept and dropped by language")
+            _legend_above(axes, room=48)
+        return _svg(figure, key, f"{_label(data.step)}: {_label(data.unit)}s read, kept and dropped by language")
 
 
 def _top_reasons(data: Funnel) -> list[tuple[str, list[str]]]:
@@ -104,8 +104,8 @@ def stream(data: Mix, key: str) -> str:
         axes.set(
             xlim=(0, 100), ylim=(0, 100), xlabel="place in the stream (% of examples)", ylabel="share of tokens (%)"
         )
-        _legend_above(axes, columns=6)
-        return _svg(figure, key, f"{data.step}: share of each class along the stream")
+        _legend_above(axes)
+        return _svg(figure, key, f"{_label(data.step)}: share of each class along the stream")
 
 
 def losses(data: tuple[Training, ...], key: str) -> str:
@@ -122,7 +122,7 @@ def losses(data: tuple[Training, ...], key: str) -> str:
         axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
         axes.grid()
-        _legend_above(axes, columns=6)
+        _legend_above(axes)
         return _svg(figure, key, "training loss by optimizer step")
 
 
@@ -153,8 +153,8 @@ def perplexity(data: Perplexities, key: str) -> str:
         axes.set_xticks(range(len(data.languages)), [_label(lang) for lang in data.languages])
         axes.set(xlabel="language", ylabel="perplexity per token (log axis)")
         axes.grid(axis="y")
-        _legend_above(axes, columns=6)
-        return _svg(figure, key, f"{data.benchmark}: perplexity by language and model")
+        _legend_above(axes)
+        return _svg(figure, key, f"{_label(data.benchmark)}: perplexity by language and model")
 
 
 def accuracy(data: Accuracies, key: str) -> str:
@@ -166,9 +166,8 @@ def accuracy(data: Accuracies, key: str) -> str:
         axes.axvline(100 * CHANCE, color=INK, ls="--", lw=1, label="chance with four options")
         for index, model in enumerate(data.models):
             shift = 0.7 * ((index + 0.5) / len(data.models) - 0.5)
-            found = [
-                (n, data.scores[lang, model]) for n, lang in enumerate(data.languages) if (lang, model) in data.scores
-            ]
+            scores = [(n, data.scores.get((lang, model))) for n, lang in enumerate(data.languages)]
+            found = [(place, score) for place, score in scores if score and score.measured]
             low = [100 * max(score.accuracy - score.low, 0) for _, score in found]
             high = [100 * max(score.high - score.accuracy, 0) for _, score in found]
             axes.errorbar(
@@ -186,8 +185,8 @@ def accuracy(data: Accuracies, key: str) -> str:
         axes.invert_yaxis()
         axes.set(xlim=(0, 100), xlabel="right answers (%), with 95 % interval", ylabel="language")
         axes.grid(axis="x")
-        _legend_above(axes, columns=6)
-        return _svg(figure, key, f"{data.benchmark}: accuracy by language and model")
+        _legend_above(axes)
+        return _svg(figure, key, f"{_label(data.benchmark)}: accuracy by language and model")
 
 
 def _model_colour(models: tuple[str, ...], model: str) -> str:
@@ -203,19 +202,12 @@ def _label(name: str) -> str:
     return " " + short if short.startswith("_") else short
 
 
-def _legend_above(axes: Axes, columns: int) -> None:
+def _legend_above(axes: Axes, room: int = 96) -> None:
+    """Legend in as many columns as fit into `room` characters: the whole width of a figure has 96."""
     handles, labels = axes.get_legend_handles_labels()
     if handles:
-        axes.legend(
-            handles,
-            labels,
-            ncols=columns,
-            loc="lower left",
-            bbox_to_anchor=(0, 1),
-            borderaxespad=0.2,
-            columnspacing=1.0,
-            handlelength=1.6,
-        )
+        columns = max(1, room // (max(map(len, labels)) + 7))  # 7 for the handle and the space between
+        axes.legend(handles, labels, ncols=columns, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
 
 
 @contextmanager

@@ -64,7 +64,10 @@ def _accuracy(group: Accuracies) -> Table:
         table.add_column(_text(lang), justify="right")
     for model in group.models:
         scores = [group.scores.get((lang, model)) for lang in group.languages]
-        cells = [f"{percent(score.accuracy)} {score.correct}/{score.total}" if score else "-" for score in scores]
+        cells = [
+            f"{percent(score.accuracy)} {score.correct}/{score.total}" if score and score.measured else "-"
+            for score in scores
+        ]
         table.add_row(_text(model), *cells)
     return table
 

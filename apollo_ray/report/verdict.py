@@ -21,14 +21,18 @@ def on_perplexity(groups: tuple[Perplexities, ...]) -> str:
 
 
 def on_accuracy(groups: tuple[Accuracies, ...]) -> str:
-    pairs = {
+    both = {
         (group.step, group.benchmark, group.method, lang): (
-            group.scores[lang, ENSEMBLE],
-            group.scores[lang, BASE],
+            group.scores.get((lang, ENSEMBLE)),
+            group.scores.get((lang, BASE)),
         )
         for group in groups
         for lang in group.languages
-        if (lang, ENSEMBLE) in group.scores and (lang, BASE) in group.scores
+    }
+    pairs = {
+        key: (ensemble, base)
+        for key, (ensemble, base) in both.items()
+        if ensemble and base and ensemble.measured and base.measured
     }
     if not pairs:
         return "Accuracy of the ensemble against the base on choice questions: not measured."
@@ -37,9 +41,10 @@ def on_accuracy(groups: tuple[Accuracies, ...]) -> str:
     worse = [names[key] for key, (ensemble, base) in pairs.items() if ensemble.accuracy < base.accuracy]
     apart = sum(ensemble.low > base.high or ensemble.high < base.low for ensemble, base in pairs.values())
     above = sum(ensemble.low > CHANCE for ensemble, _ in pairs.values())
+    less = ", ".join(worse) or "none"
     return (
         f"On choice questions the ensemble is right more often than the base in {better} of {_number(pairs)} "
-        f"and less often in {', '.join(worse) or 'none'}; the 95 % intervals of the two are apart in {apart}, and its own lies above "
+        f"and less often in {less}; the 95 % intervals of the two are apart in {apart}, and its own lies above "
         f"chance with four options ({percent(CHANCE, 0)}) in {above}."
     )
 

@@ -1,4 +1,4 @@
-"""Question, then answer, from any OpenAI-compatible endpoint (the paper's two calls), each answer kept when it is paid for.
+"""Question, then answer, from any OpenAI-compatible endpoint (the paper's two calls), each kept when it is paid for.
 
 The client of the openai package paces retries (back-off with jitter, Retry-After) for 408, 409, 429 and 5xx. What
 is left after that stops the step: running it again asks only for what the ledger does not hold.
@@ -83,7 +83,7 @@ async def _write_pair(passage: Passage, engine: OpenAIEngine, ledger: Ledger, cl
         if refusal:
             return Written(refusal=refusal)
         found.append((reply["text"] or "").strip())
-    return Written(*found)
+    return Written(question=found[0], answer=found[1])
 
 
 async def _ask(prompt: str, engine: OpenAIEngine, ledger: Ledger, client: Any) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The prompts that ask an LLM for a question and for its answer, one plain-text file a language and kind.
 
-prompts/{lang}/question.txt has {title} and {passage}; prompts/{lang}/answer.txt has {question} and {passage}. Anyone can
-edit them; the hash of what was used is in every row that they led to.
+prompts/{lang}/question.txt has {title} and {passage}; prompts/{lang}/answer.txt has {question} and {passage}. Anyone
+can edit them; the hash of what was used is in every row that they led to.
 """
 
 import hashlib

@@ -1,5 +1,6 @@
 """Documents to passages: sections by heading, then pieces that end at sentence ends, under a limit of characters."""
 
+import itertools
 import re
 from dataclasses import dataclass
 
@@ -37,7 +38,7 @@ def sections(text: str) -> list[tuple[str | None, str]]:
 
 
 def split_at_sentences(text: str, limit: int) -> list[str]:
-    """Pieces of at most `limit` characters that end at sentence ends; joined, they have every character but white space.
+    """Pieces of at most `limit` characters that end at sentence ends; only white space is lost between them.
 
     A sentence longer than the limit is cut at the limit.
     """
@@ -54,7 +55,7 @@ def split_at_sentences(text: str, limit: int) -> list[str]:
 def _sentences(text: str, limit: int) -> list[str]:
     ends = [match.end() for match in _SENTENCE_END.finditer(text)]
     bounds = [0, *ends, len(text)]
-    sentences = [text[start:end] for start, end in zip(bounds, bounds[1:], strict=False) if end > start]
+    sentences = [text[start:end] for start, end in itertools.pairwise(bounds) if end > start]
     return [sentence[at : at + limit] for sentence in sentences for at in range(0, len(sentence), limit)]
 
 
@@ -63,6 +64,4 @@ def passages(document: str, title: str | None, text: str, lang: str, kind: str |
     parts: list[tuple[str | None, str]] = []
     for heading, body in sections(text):
         parts += [(heading, piece) for piece in split_at_sentences(body, limit)]
-    return [
-        Passage(document, index, title, heading, body, lang, kind) for index, (heading, body) in enumerate(parts)
-    ]
+    return [Passage(document, index, title, heading, body, lang, kind) for index, (heading, body) in enumerate(parts)]

@@ -94,6 +94,7 @@ HEADINGS = {
     },
 }
 
+
 def question_for(passage: Passage) -> str | None:
     """A question that the passage answers, or None where no pattern fits."""
     if not passage.title or passage.lang not in DEFINITION:

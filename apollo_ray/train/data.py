@@ -1,4 +1,4 @@
-"""Packed rows by global position: step, rank and world size decide which rows a worker reads, so resuming costs nothing.
+"""Packed rows by global position: step, rank and world size decide which rows a worker reads; resuming costs nothing.
 
 Row i of the stream belongs to step i // global_batch. Within a step, micro-batch k of rank r takes the rows
 start + (k * world + r) * micro_batch ... So the set of rows of a step does not depend on the number of workers.
@@ -51,7 +51,7 @@ def micro_batch_positions(step: int, index: int, rank: int, world: int, micro_ba
 
 
 def collate(rows: list[dict[str, list[int]] | None]) -> dict[str, torch.Tensor]:
-    """Padded tensors [batch, length], int64, and the mask [batch, 1, length, length], bool: True where a token may look.
+    """Padded tensors [batch, length], int64, and a mask [batch, 1, length, length], bool: True where one may look.
 
     A token sees its own document and nothing after itself. Padding is a document of its own, without loss. Rows that
     are None are padding throughout.

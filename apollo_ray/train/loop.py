@@ -23,7 +23,7 @@ SECONDS_BETWEEN_LINES = 5.0
 
 @dataclass(frozen=True)
 class Worker:
-    """What a worker is told. `resume` is a checkpoint folder; `report` takes (step, loss, checkpoint folder or None)."""
+    """What a worker is told. `resume` is a checkpoint folder; `report` takes (step, loss, checkpoint folder)."""
 
     rank: int
     world: int
@@ -32,7 +32,7 @@ class Worker:
     tokenizer: str
     rows: PackedRows
     resume: Path | None
-    report: Callable[[int, float, Path | None], None]
+    report: Callable[[int, float, Path], None]
     say: Callable[[str], None]
 
 
@@ -75,7 +75,7 @@ def _engine(worker: Worker, steps: int) -> Any:
     deepspeed = import_deepspeed()
     on_gpu = torch.cuda.is_available()
     deepspeed.init_distributed("nccl" if on_gpu else "gloo", auto_mpi_discovery=False)
-    model = load_model(worker.start, settings.architecture, worker.tokenizer, settings.seed)
+    model: Any = load_model(worker.start, settings.architecture, worker.tokenizer, settings.seed)
     if settings.gradient_checkpointing:
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     optimizer = torch.optim.AdamW(parameter_groups(model, settings.weight_decay), lr=settings.learning_rate)

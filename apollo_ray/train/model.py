@@ -49,7 +49,7 @@ def load_model(start: str | None, architecture: Architecture | None, tokenizer_f
 
 
 def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """AdamW groups: norms and biases are not decayed. They are found by type, since their names vary with the family."""
+    """AdamW groups: norms and biases are not decayed. Found by type, since names vary with the family."""
     plain = {
         id(parameter)
         for module in model.modules()

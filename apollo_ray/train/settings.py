@@ -45,7 +45,9 @@ class StageSettings(Settings):
     global_batch: Annotated[int, Field(ge=1)] = GLOBAL_BATCH
     learning_rate: Annotated[float, Field(gt=0)] = LEARNING_RATE
     warmup: Annotated[float, Field(ge=0, lt=1)] = WARMUP
-    final_learning_rate: Annotated[float, Field(ge=0, le=1)] = 0.0  # share of the peak; the published runs ended at 0.166
+    final_learning_rate: Annotated[float, Field(ge=0, le=1)] = (
+        0.0  # share of the peak; the published runs ended at 0.166
+    )
     weight_decay: Annotated[float, Field(ge=0)] = 0.1
     clip: Annotated[float, Field(gt=0)] = 1.0
     precision: Literal["float32", "bfloat16"] = "bfloat16"

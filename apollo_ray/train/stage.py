@@ -39,7 +39,7 @@ def run(context: Context[StageSettings]) -> Result:
     gpus = settings.gpus_per_worker > 0
     resources = {"CPU": settings.cpus_per_worker} | ({"GPU": settings.gpus_per_worker} if gpus else {})
     context.say(f"{settings.workers} workers, ZeRO-{settings.zero_stage}, {data.summary['tokens']} tokens an epoch")
-    lines = _Lines.remote()
+    lines: Any = ray.remote(num_cpus=0)(_Lines).remote()
     trainer = TorchTrainer(
         _worker,
         train_loop_config={
@@ -51,9 +51,7 @@ def run(context: Context[StageSettings]) -> Result:
             "start": start,
             "tokenizer": tokenizer,
         },
-        scaling_config=ScalingConfig(
-            num_workers=settings.workers, use_gpu=gpus, resources_per_worker=resources
-        ),
+        scaling_config=ScalingConfig(num_workers=settings.workers, use_gpu=gpus, resources_per_worker=resources),
         run_config=RunConfig(
             name=RUN_NAME,
             failure_config=FailureConfig(max_failures=settings.max_failures),
@@ -79,7 +77,6 @@ def run(context: Context[StageSettings]) -> Result:
     return Result(Counts("sequence", rows, rows), data=[entry], extra=model, summary=summary)
 
 
-@ray.remote(num_cpus=0)
 class _Lines:
     """Progress on its way from rank 0 to the driver; Ray's own forwarding would bring every worker's log along."""
 
@@ -135,11 +132,10 @@ def _worker(config: dict[str, Any]) -> dict[str, Any]:
     place = ray.train.get_context()
     rank = place.get_world_rank()
 
-    def report(step: int, loss: float, folder: Path | None) -> None:
-        kept = ray.train.Checkpoint.from_directory(str(folder)) if folder else None
+    def report(step: int, loss: float, folder: Path) -> None:
+        kept = ray.train.Checkpoint.from_directory(str(folder))
         ray.train.report({"step": step, "loss": loss}, checkpoint=kept, checkpoint_dir_name=f"step_{step:07d}")
-        if folder:
-            shutil.rmtree(folder)
+        shutil.rmtree(folder)
 
     def say(text: str) -> None:
         if rank == 0:

@@ -21,7 +21,7 @@ def import_deepspeed() -> ModuleType:
 
 
 def deepspeed_config(settings: StageSettings) -> dict[str, Any]:
-    """The configuration for DeepSpeed 0.19. The optimizer is torch's AdamW, which DeepSpeed wants to be told is meant."""
+    """For DeepSpeed 0.19. The optimizer is torch's AdamW, which DeepSpeed wants to be told is meant."""
     zero: dict[str, Any] = {"stage": settings.zero_stage, "overlap_comm": False, "contiguous_gradients": True}
     if settings.zero_stage == 3:
         zero["stage3_gather_16bit_weights_on_model_save"] = True

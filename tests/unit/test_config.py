@@ -37,7 +37,9 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_overrides_reach_steps_lists_and_top_level(file: Path) -> None:
-    config = load_config(file, ["mix.seed=7", "steps.corpus.sources.0.path=y.jsonl", "store=s3://b/x", "mix.epochs={a: 2}"])
+    config = load_config(
+        file, ["mix.seed=7", "steps.corpus.sources.0.path=y.jsonl", "store=s3://b/x", "mix.epochs={a: 2}"]
+    )
     assert config.steps["mix"] == {"stage": "mix", "seed": 7, "epochs": {"a": 2}}
     assert config.steps["corpus"]["sources"][0]["path"] == "y.jsonl"
     assert config.store == "s3://b/x"

@@ -102,7 +102,7 @@ def test_content_digest_follows_bytes_not_places(tmp_path: Path) -> None:
 
 def test_missing_files_and_unknown_addresses_are_named(tmp_path: Path) -> None:
     for address in (str(tmp_path / "*.nothing"), "nosuch://bucket/x"):
-        with pytest.raises(UserError, match="noth|nosuch"):
+        with pytest.raises(UserError, match=r"noth|nosuch"):
             expand(address)
 
 

@@ -15,7 +15,23 @@ MESSY = st.text(
 )
 FRAGMENTS = st.lists(
     st.sampled_from(
-        ["<p>", "</p>", "<br/>", "&amp;", "&lt;", "p", "&gt;", "<script>", "</script>", "a < b", "BMI <18.5", "Ã©", "x", "\n", " "]
+        [
+            "<p>",
+            "</p>",
+            "<br/>",
+            "&amp;",
+            "&lt;",
+            "p",
+            "&gt;",
+            "<script>",
+            "</script>",
+            "a < b",
+            "BMI <18.5",
+            "Ã©",
+            "x",
+            "\n",
+            " ",
+        ]
     ),
     max_size=12,
 ).map("".join)

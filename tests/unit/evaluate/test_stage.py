@@ -76,6 +76,7 @@ def test_every_planned_answer_is_written_or_dropped(folder, endpoint, token_scor
         "text": " reply to How?",
     }
     assert result.summary["mode"] == "strict"
+    assert result.summary["warnings"] == []
     json.dumps(result.summary, allow_nan=False)
 
 
@@ -87,6 +88,9 @@ def test_refusals_are_dropped_rows_and_stay_in_the_denominator(folder, endpoint,
     refused = [row for row in rows(run, result.dropped) if row["rule"] == "endpoint"]
     assert [(row["id"], json.loads(row["row"])["model"]) for row in refused] == [("1", "base")] * 2
     assert [(row["total"], row["refused"]) for row in result.summary["accuracy"]] == [(4, 1), (4, 1)]
+    assert [warning.split(" (")[0] for warning in result.summary["warnings"]] == [
+        f"base, choice, {lang}, generation: 1 without an answer" for lang in ("en", "fr")
+    ]
 
 
 def test_the_limit_holds_per_benchmark_and_language(folder, endpoint):

@@ -62,8 +62,12 @@ def test_keys_depend_on_seed_identity_and_copy_alone() -> None:
 
 def test_classes_follow_the_paper() -> None:
     assert {kind: sample_class(kind, False) for kind in ("book", "math", "code", "exam", "patient", "general")} == {
-        "book": "pretraining", "math": "pretraining", "code": "pretraining",
-        "exam": "instruction", "patient": "instruction", "general": "instruction",
+        "book": "pretraining",
+        "math": "pretraining",
+        "code": "pretraining",
+        "exam": "instruction",
+        "patient": "instruction",
+        "general": "instruction",
     }
     assert sample_class("leaflet", True) == "pretraining"
     assert sample_class(None, False) == "instruction"
@@ -85,7 +89,9 @@ def test_plain_text_is_cut_without_loss(text: str, length: int) -> None:
     assert all(len(ids) <= length and labels == ids for ids, labels in pieces)
 
 
-EXAMPLES = st.lists(st.integers(1, 12).flatmap(lambda n: st.lists(st.integers(1, 99), min_size=n, max_size=n)), max_size=40)
+EXAMPLES = st.lists(
+    st.integers(1, 12).flatmap(lambda n: st.lists(st.integers(1, 99), min_size=n, max_size=n)), max_size=40
+)
 
 
 @given(EXAMPLES, st.integers(1, 6))
@@ -127,7 +133,11 @@ def test_examples_are_copied_by_class_and_refused_with_reason() -> None:
     )
     made = conversation_examples(table, settings(sequence_length=64), encode, END).to_pylist()
     assert [(row["id"], row["copy"], row["reason"]) for row in made] == [
-        ("1", 0, None), ("2", 0, None), ("2", 1, None), ("3", 0, "too_long"), ("3", 1, "too_long"),
+        ("1", 0, None),
+        ("2", 0, None),
+        ("2", 1, None),
+        ("3", 0, "too_long"),
+        ("3", 1, "too_long"),
     ]
 
 
@@ -135,11 +145,19 @@ def test_documents_become_pieces_of_a_sequence() -> None:
     base = dict.fromkeys(DOCUMENT.names) | {"lang": "en"}
     table = pa.Table.from_pylist([base | {"id": "1", "text": "x" * 40}], DOCUMENT)
     made = document_examples(table, settings(documents=["d"], sequence_length=20), encode, END).to_pylist()
-    assert [(len(row["input_ids"]), row["reason"]) for row in made] == [(20, None), (20, None), (1, "no_supervised_token")]
+    assert [(len(row["input_ids"]), row["reason"]) for row in made] == [
+        (20, None),
+        (20, None),
+        (1, "no_supervised_token"),
+    ]
 
 
 def test_settings_refuse_what_cannot_be() -> None:
-    for wrong in ({"priorities": {"pretraining": 16}}, {"sequence_length": 4}, {"epochs": {"pretraining": 0, "instruction": 1}}):
+    for wrong in (
+        {"priorities": {"pretraining": 16}},
+        {"sequence_length": 4},
+        {"epochs": {"pretraining": 0, "instruction": 1}},
+    ):
         with pytest.raises(UserError):
             settings(**wrong)
     with pytest.raises(UserError, match="at least one step"):

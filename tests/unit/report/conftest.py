@@ -1,6 +1,7 @@
 """A finished run made by hand: every stage once, numbers that no other place of the page shows."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -18,8 +19,14 @@ VERSIONS = {"apollo_ray": "0.1.0", "ray": "2.60.0"}
 Finish = Callable[..., PlannedStep]
 
 
-def pending(name: str, stage: str, needs: tuple[str, ...] = ()) -> PlannedStep:
-    return PlannedStep(name, stage, Settings(), needs, {}, fingerprint([name, stage]), None)
+def planned(name: str, stage: str) -> PlannedStep:
+    return PlannedStep(name, stage, Settings(), (), {}, fingerprint([name, stage]), None)
+
+
+@pytest.fixture
+def pending() -> Callable[[str, str], PlannedStep]:
+    """A step that the runner has planned and not finished."""
+    return planned
 
 
 @pytest.fixture
@@ -31,16 +38,17 @@ def store(tmp_path: Any) -> Store:
 def finish(store: Store) -> Finish:
     """Writes a manifest (and rows) to the store; returns the step as the runner would plan it the next time."""
 
-    def make(name: str, stage: str, counts: Counts, summary: dict[str, Any], rows: pa.Table | None = None) -> PlannedStep:
-        planned = pending(name, stage)
-        data = [store.write_table(f"{name}/{planned.fingerprint}/data", rows)] if rows is not None else []
+    def make(
+        name: str, stage: str, counts: Counts, summary: dict[str, Any], rows: pa.Table | None = None
+    ) -> PlannedStep:
+        step = planned(name, stage)
+        data = [store.write_table(f"{name}/{step.fingerprint}/data", rows)] if rows is not None else []
         extra = [FileEntry("model/config.json", 0, 321, "0" * 64)]
         times = {"started": "2026-01-02T03:04:05.000+00:00", "ended": "2026-01-02T03:05:17.500+00:00"}
         store.finish(
-            Manifest(name, stage, planned.fingerprint, {}, {}, counts, data, [], extra, summary, VERSIONS, **times)
+            Manifest(name, stage, step.fingerprint, {}, {}, counts, data, [], extra, summary, VERSIONS, **times)
         )
-        found = store.manifest(name, planned.fingerprint)
-        return PlannedStep(name, stage, Settings(), (), {}, planned.fingerprint, found)
+        return replace(step, manifest=store.manifest(name, step.fingerprint))
 
     return make
 
@@ -58,6 +66,7 @@ def accuracy_row(model: str, lang: str, correct: int, total: int, low: float, hi
         "correct": correct,
         "total": total,
         "unparsed": 3,
+        "refused": 5,
         "accuracy": correct / total,
         "low": low,
         "high": high,
@@ -65,6 +74,10 @@ def accuracy_row(model: str, lang: str, correct: int, total: int, low: float, hi
 
 
 SCORES: dict[str, Any] = {
+    "mode": "plain-questions",
+    "macro_accuracy": [
+        {"model": "ensemble", "benchmark": "choice", "method": "loglikelihood", "languages": 2, "accuracy": 0.4437}
+    ],
     "perplexity": [
         perplexity_row("base", "en", 41.25),
         perplexity_row("ensemble", "en", 33.0),
@@ -80,6 +93,8 @@ SCORES: dict[str, Any] = {
         accuracy_row("ensemble", "en", 36, 60, 0.474, 0.714),
         accuracy_row("base", "ar", 20, 59, 0.231, 0.466),
         accuracy_row("ensemble", "ar", 17, 59, 0.188, 0.414),
+        accuracy_row("base", "fr", 0, 8, 0.0, 0.3),
+        accuracy_row("ensemble", "fr", 0, 8, 0.0, 0.3) | {"accuracy": None, "low": None, "high": None, "refused": 8},
     ],
     "answers": [
         {"model": "ensemble", "lang": "ar", "question": ARABIC, "text": HOSTILE},

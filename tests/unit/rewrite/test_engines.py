@@ -32,12 +32,23 @@ class Server(BaseHTTPRequestHandler):
             self.seen.append(body)
             what = self.plan.get(len(self.seen), "stop")
         status = what if isinstance(what, int) else 200
-        text = "What is asthma like?" if "Write one question" in body["messages"][0]["content"] else "It makes one wheeze. " * 3
-        answer = {"error": {"message": "no"}} if status != 200 else {
-            "id": "1", "object": "chat.completion", "created": 0, "model": "m-served",
-            "choices": [{"index": 0, "finish_reason": what, "message": {"role": "assistant", "content": text}}],
-            "usage": {"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 12},
-        }
+        text = (
+            "What is asthma like?"
+            if "Write one question" in body["messages"][0]["content"]
+            else "It makes one wheeze. " * 3
+        )
+        answer = (
+            {"error": {"message": "no"}}
+            if status != 200
+            else {
+                "id": "1",
+                "object": "chat.completion",
+                "created": 0,
+                "model": "m-served",
+                "choices": [{"index": 0, "finish_reason": what, "message": {"role": "assistant", "content": text}}],
+                "usage": {"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 12},
+            }
+        )
         data = json.dumps(answer).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
@@ -85,7 +96,7 @@ def test_overload_is_retried(server, tmp_path: Path) -> None:
 
 def test_what_was_paid_for_survives_a_broken_service(server, tmp_path: Path) -> None:
     handler, engine = server
-    handler.plan = {number: 503 for number in range(2, 10)}
+    handler.plan = dict.fromkeys(range(2, 10), 503)
     ledger = Ledger(Store(str(tmp_path)))
     with pytest.raises(ServiceError, match="run the same command again"):
         write_pairs([PASSAGE], engine, ledger)
@@ -94,7 +105,10 @@ def test_what_was_paid_for_survives_a_broken_service(server, tmp_path: Path) -> 
     assert len(handler.seen) == asked + 1  # the question is kept, only the answer is asked for
 
 
-@pytest.mark.parametrize(("plan", "reason"), [({2: "length"}, "not_finished"), ({1: "content_filter"}, "not_finished"), ({1: 400}, "refused_by_endpoint")])
+@pytest.mark.parametrize(
+    ("plan", "reason"),
+    [({2: "length"}, "not_finished"), ({1: "content_filter"}, "not_finished"), ({1: 400}, "refused_by_endpoint")],
+)
 def test_one_bad_answer_is_one_refused_passage(server, tmp_path: Path, plan: dict, reason: str) -> None:
     handler, engine = server
     handler.plan = plan
@@ -147,7 +161,13 @@ def test_pairs_are_refused_for_each_reason() -> None:
         refusal = check_pair(question, answer, "en", detected, 20)
         assert refusal is not None
         assert refusal.reason == reason
-    for lang, question in {"zh": "根据上文，病因是什么？", "es": "¿Qué dice el texto?", "fr": "Que dit le passage ?", "hi": "उपरोक्त अंश में क्या है?", "ar": "ماذا يقول النص أعلاه؟"}.items():
+    for lang, question in {
+        "zh": "根据上文，病因是什么？",
+        "es": "¿Qué dice el texto?",
+        "fr": "Que dit le passage ?",
+        "hi": "उपरोक्त अंश में क्या है?",
+        "ar": "ماذا يقول النص أعلاه؟",
+    }.items():
         refusal = check_pair(question, good * 3, lang, lang, 5)
         assert refusal is not None
         assert refusal.reason == "mentions_reference"
@@ -156,7 +176,10 @@ def test_pairs_are_refused_for_each_reason() -> None:
 def test_every_document_gives_a_unit() -> None:
     base = dict.fromkeys(DOCUMENT.names)
     documents = pa.Table.from_pylist(
-        [base | {"id": str(index), "text": text, "lang": "en"} for index, text in enumerate(["## H", "Patient: a\nDoctor: b", "One.\n## H\nTwo."])],
+        [
+            base | {"id": str(index), "text": text, "lang": "en"}
+            for index, text in enumerate(["## H", "Patient: a\nDoctor: b", "One.\n## H\nTwo."])
+        ],
         DOCUMENT,
     )
     units = rows.units(documents, StageSettings(documents=("x",)))

@@ -41,7 +41,15 @@ def test_sections_and_passages_keep_title_and_heading() -> None:
 def test_dialogues_pair_patient_and_doctor(lang: str) -> None:
     patient, doctor = SPEAKERS[lang]
     colon = "：" if lang == "zh" else " :" if lang == "fr" else ":"
-    lines = [(doctor, "hello"), (patient, "p1"), (patient, "p2"), (doctor, "d1"), (patient, "p3"), (doctor, "d2"), (patient, "bye")]
+    lines = [
+        (doctor, "hello"),
+        (patient, "p1"),
+        (patient, "p2"),
+        (doctor, "d1"),
+        (patient, "p3"),
+        (doctor, "d2"),
+        (patient, "bye"),
+    ]
     text = "\n".join(f"{who}{colon} {said}" for who, said in lines)
     assert dialogue_turns(text, lang) == ["p1\np2", "d1", "p3", "d2"]
 

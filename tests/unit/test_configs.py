@@ -1,0 +1,48 @@
+"""What ships as configuration is valid: run files by our own parser, the cluster by Ray's and by AWS's own schemas."""
+
+import copy
+from pathlib import Path
+
+import botocore.session
+import botocore.validate
+import pytest
+import yaml
+
+from apollo_ray import run
+from apollo_ray.config import load_config
+
+ROOT = Path(__file__).resolve().parents[2]
+RUNS = sorted((ROOT / "jobs" / "configs").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("file", RUNS, ids=lambda path: path.name)
+def test_every_run_file_parses_and_has_no_circle(file: Path) -> None:
+    config = load_config(file)
+    settings = {name: run._settings(name, raw) for name, raw in config.steps.items()}
+    assert set(run._ordered(settings, None)) == set(config.steps)
+
+
+def test_the_papers_constants_are_the_defaults() -> None:
+    config = load_config(ROOT / "jobs" / "configs" / "apollo-7b.yaml")
+    mix, model = (run._settings(name, config.steps[name]) for name in ("mix", "model"))
+    assert mix.priorities == {"pretraining": 16.0, "instruction": 2.0}
+    assert mix.epochs == {"pretraining": 1, "instruction": 2}
+    assert (mix.sequence_length, model.global_batch, model.warmup) == (4096, 256, 0.03)
+    assert model.learning_rate == 1e-5
+
+
+def test_the_cluster_file_is_what_ray_and_aws_take() -> None:
+    from ray.autoscaler._private.util import prepare_config, validate_config
+
+    raw = yaml.safe_load((ROOT / "cluster.yaml").read_text())
+    validate_config(prepare_config(copy.deepcopy(raw)))
+    shape = botocore.session.get_session().get_service_model("ec2").operation_model("RunInstances").input_shape
+    for name, node_type in raw["available_node_types"].items():
+        call = {"MinCount": 1, "MaxCount": 1, **node_type["node_config"]}
+        report = botocore.validate.ParamValidator().validate(call, shape)
+        assert not report.has_errors(), f"{name}: {report.generate_report()}"
+
+
+def test_every_stage_has_a_job() -> None:
+    jobs = {path.stem for path in (ROOT / "jobs").glob("*.py")}
+    assert jobs == {*run.STAGES, "submit"}
