@@ -1,4 +1,4 @@
-"""The train steps of a run: python jobs/train.py FILE [STEP]... [KEY=VALUE]..., by hand or by `ray job submit`."""
+"""The train steps of a run: python jobs/train.py FILE [STEP]... [KEY=VALUE]... (or by ray job submit)."""
 
 from apollo_ray.cli import stage_job
 

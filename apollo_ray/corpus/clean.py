@@ -10,13 +10,13 @@ import unicodedata
 
 import ftfy
 
-TAGS = """
-a abbr article aside b blockquote br center code div em figure figcaption font footer h1 h2 h3 h4 h5 h6 head header
-hr html i img li link main meta nav noscript ol p pre s section small span strong sub sup table tbody td tfoot th thead
-title tr tt u ul
-""".split()
+TAGS = (
+    r"a|abbr|article|aside|b|blockquote|br|center|code|div|em|figure|figcaption|font|footer|h[1-6]|head|header|hr|html|i|img|"
+    r"li|link|main|meta|nav|noscript|ol|p|pre|s|section|small|span|strong|sub|sup|table|tbody|td|tfoot|th|thead|title|tr|"
+    r"tt|u|ul"
+)
 _BLOCK_TAG = re.compile(r"</?(?:p|div|br|hr|li|ul|ol|tr|table|h[1-6]|section|article)\b[^<>]*>", re.IGNORECASE)
-_KNOWN_TAG = re.compile(rf"</?(?:{'|'.join(TAGS)})(?:\s[^<>]*)?/?>", re.IGNORECASE)
+_KNOWN_TAG = re.compile(rf"</?(?:{TAGS})(?:\s[^<>]*)?/?>", re.IGNORECASE)
 _UNSEEN_BLOCK = re.compile(r"<(script|style)\b.*?</\1\s*>|<!--.*?-->", re.IGNORECASE | re.DOTALL)
 
 # UTF-8 read as Latin-1 or cp1252: a lead byte's character followed by a continuation byte's. Flags about 1 % of

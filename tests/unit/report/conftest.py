@@ -37,7 +37,22 @@ def store(tmp_path: Any) -> Store:
 @pytest.fixture
 def finish(store: Store) -> Finish:
     """Writes a manifest (and rows) to the store; returns the step as the runner would plan it the next time."""
+    return finisher(store)
 
+
+@pytest.fixture
+def steps(finish: Finish) -> list[PlannedStep]:
+    return finished_run(finish)
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, list[PlannedStep]]:
+    """`store` and `steps` for tests that only read them."""
+    shared = Store(str(tmp_path_factory.mktemp("sample") / "store"))
+    return shared, finished_run(finisher(shared))
+
+
+def finisher(store: Store) -> Finish:
     def make(
         name: str, stage: str, counts: Counts, summary: dict[str, Any], rows: pa.Table | None = None
     ) -> PlannedStep:
@@ -111,8 +126,7 @@ def training_rows(losses: list[float]) -> pa.Table:
     return pa.Table.from_pylist(rows, TRAINING_STEP)
 
 
-@pytest.fixture
-def steps(finish: Finish) -> list[PlannedStep]:
+def finished_run(finish: Finish) -> list[PlannedStep]:
     return [
         finish(
             "documents",

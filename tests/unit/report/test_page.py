@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -55,9 +56,14 @@ class Page(HTMLParser):
             self.rows[-1][-1] += data.strip()
 
 
-@pytest.fixture
-def html(store: Store, steps: list[PlannedStep], pending: Pending) -> str:
-    return page.render(collect(store, "starter", [*steps, pending("later", "train")]))
+Sample = tuple[Store, list[PlannedStep]]
+
+
+@pytest.fixture(scope="module")
+def html(sample: Sample) -> str:
+    store, steps = sample
+    later = replace(steps[0], name="later", stage="train", manifest=None)
+    return page.render(collect(store, "starter", [*steps, later]))
 
 
 def test_every_number_is_in_its_row(html: str) -> None:
@@ -86,7 +92,8 @@ def test_every_number_is_in_its_row(html: str) -> None:
         assert expected in rows
 
 
-def test_steps_are_traced_to_the_store(html: str, store: Store, steps: list[PlannedStep]) -> None:
+def test_steps_are_traced_to_the_store(html: str, sample: Sample) -> None:
+    store, steps = sample
     rows = Page(html).rows
     assert store.uri in html
     for step in steps:
