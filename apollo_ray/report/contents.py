@@ -9,8 +9,8 @@ from typing import Any
 from apollo_ray.records import LANGUAGES
 from apollo_ray.store import Manifest
 
-BASE, ENSEMBLE = "base", "ensemble"
-MODELS = (BASE, "expert", "anti_expert", ENSEMBLE)
+BASE, EXPERT, ENSEMBLE = "base", "expert", "ensemble"
+MODELS = (BASE, EXPERT, "anti_expert", ENSEMBLE)
 """Names that the endpoint gives its models, in the order of the report; others follow by name."""
 CHANCE = 0.25
 """Accuracy of guessing among four options, the usual number; a summary does not say how many there were."""
@@ -130,12 +130,12 @@ class Perplexities:
         lowest = min(self.values[language, model] for model in found)
         return tuple(model for model in found if self.values[language, model] == lowest)
 
-    def ratio(self, language: str) -> float | None:
-        """Ensemble over base: below 1 the ensemble is better."""
-        ensemble, base = (self.values.get((language, model)) for model in (ENSEMBLE, BASE))
-        if ensemble is None or not base or not self.comparable(language, (ENSEMBLE, BASE)):
+    def ratio(self, language: str, to: str = BASE) -> float | None:
+        """Ensemble over another model: below 1 the ensemble is better."""
+        ensemble, other = (self.values.get((language, model)) for model in (ENSEMBLE, to))
+        if ensemble is None or not other or not self.comparable(language, (ENSEMBLE, to)):
             return None
-        return ensemble / base
+        return ensemble / other
 
 
 @dataclass(frozen=True)

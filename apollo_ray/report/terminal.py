@@ -22,7 +22,7 @@ def show(console: Console, store: Store, run: str, steps: list[PlannedStep]) -> 
     if report.answers:
         tables.append(_answers(report))
     for table in tables:
-        console.print(table, soft_wrap=False)  # cells wrap, whatever the console does with lines
+        console.print(table)
     for step, text in report.warnings:
         console.print(Text.assemble(("warning ", "bold yellow"), _text(f"{step}: {text}")))
     for line in report.verdict:
@@ -33,8 +33,8 @@ def show(console: Console, store: Store, run: str, steps: list[PlannedStep]) -> 
 def _steps(report: Report) -> Table:
     table = _table(f"{report.run} in {report.store}", "step")
     for head in ("in", "kept", "dropped", "seconds"):
-        table.add_column(head, justify="right", no_wrap=True)
-    table.add_column("fingerprint", no_wrap=True)
+        table.add_column(head, justify="right", overflow="fold")
+    table.add_column("fingerprint", overflow="fold")
     for step in report.steps:
         counts = step.manifest.counts if step.manifest else None
         numbers = [shown(counts.read if counts else None), shown(counts.kept if counts else None), shown(step.dropped)]
@@ -46,7 +46,7 @@ def _steps(report: Report) -> Table:
 def _perplexity(group: Perplexities) -> Table:
     table = _table(f"perplexity: {group.benchmark} ({group.step})", "model", caption="* lowest of its language")
     for lang in group.languages:
-        table.add_column(_text(lang), justify="right", no_wrap=True)
+        table.add_column(_text(lang), justify="right", overflow="fold")
     for model in group.models:
         cells = []
         for lang in group.languages:
@@ -61,7 +61,7 @@ def _accuracy(group: Accuracies) -> Table:
     title = f"accuracy: {group.benchmark}, {group.method} ({group.step})"
     table = _table(title, "model", caption="right / questions; chance with four options is 25 %")
     for lang in group.languages:
-        table.add_column(_text(lang), justify="right")
+        table.add_column(_text(lang), justify="right", overflow="fold")
     for model in group.models:
         scores = [group.scores.get((lang, model)) for lang in group.languages]
         cells = [
@@ -83,7 +83,7 @@ def _answers(report: Report) -> Table:
 
 def _table(title: str, first: str, caption: str | None = None) -> Table:
     table = Table(title=_text(title), caption=caption, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
-    table.add_column(first, no_wrap=True)
+    table.add_column(first, overflow="fold")
     return table
 
 

@@ -2,22 +2,33 @@
 
 from typing import Any
 
-from apollo_ray.report.contents import BASE, CHANCE, ENSEMBLE, Accuracies, Perplexities, percent
+from apollo_ray.report.contents import BASE, CHANCE, ENSEMBLE, EXPERT, Accuracies, Perplexities, percent
 
 
 def on_perplexity(groups: tuple[Perplexities, ...]) -> str:
-    ratios = {(group.step, group.benchmark, lang): group.ratio(lang) for group in groups for lang in group.languages}
-    found = {key: ratio for key, ratio in ratios.items() if ratio is not None}
+    found = _ratios(groups, BASE)
     if not found:
         return "Perplexity of the ensemble against the base on held-out text: not measured."
     better = sum(ratio < 1 for ratio in found.values())
-    worse = {key: ratio for key, ratio in found.items() if ratio > 1}
     names = _names(list(found))
-    listed = ", ".join(f"{names[key]} ({ratio:.2f} times)" for key, ratio in worse.items())
-    return (
+    worse = ", ".join(f"{names[key]} ({ratio:.2f} times)" for key, ratio in found.items() if ratio > 1)
+    line = (
         f"On held-out text the ensemble has a lower perplexity than the base in {better} of {_number(found)}; "
-        f"it is worse in {listed or 'none'}."
+        f"it is worse in {worse or 'none'}."
     )
+    against_expert = _ratios(groups, EXPERT)
+    beaten = sum(ratio > 1 for ratio in against_expert.values())
+    return line + (
+        f" The expert alone is lower than the ensemble in {beaten} of {len(against_expert)}." if beaten else ""
+    )
+
+
+def _ratios(groups: tuple[Perplexities, ...], to: str) -> dict[tuple[str, ...], float]:
+    """(step, benchmark, language) -> ensemble over `to`, where both were measured on the same tokens."""
+    ratios = {
+        (group.step, group.benchmark, lang): group.ratio(lang, to) for group in groups for lang in group.languages
+    }
+    return {key: ratio for key, ratio in ratios.items() if ratio is not None}
 
 
 def on_accuracy(groups: tuple[Accuracies, ...]) -> str:

@@ -1,6 +1,7 @@
 """Continuous batching: sequences join and leave between steps, and one step is one batched forward of every model.
 
-All loaded models run on every token, whatever mix a request asks for, so their caches always agree.
+A request's mix is fixed for its life, so a model that the mix gives no weight never sees its tokens: a request for the
+base alone costs the base alone.
 """
 
 from collections import deque
@@ -14,6 +15,8 @@ from torch import Tensor
 from apollo_ray.errors import UserError
 from apollo_ray.serve.cache import SlotCache
 from apollo_ray.serve.proxy import GREEDY_BELOW, SINGLE, Weights, combine, draw, warp
+
+ROLES = ("base", "expert", "anti_expert")  # in the order of Weights
 
 PREFILL_TOKENS = 512
 """Prompt tokens (padding included) in one forward: bounds the logits that prompt logprobs need, 311 MB in float32 a
@@ -193,16 +196,21 @@ class Engine:
         tokens_in, keep = self._tensor(ids), self._tensor(kept)
         logits: dict[str, Tensor] = {}
         for role, model in self._models.items():
-            self._caches[role].place(slots, cells, length)
+            wanted = [index for index, row in enumerate(rows) if row.request.weights[ROLES.index(role)]]
+            logits[role] = torch.zeros(len(rows), len(kept), self.width, device=self._device)
+            if not wanted:
+                continue
+            chosen = self._tensor(wanted)
+            self._caches[role].place(slots[chosen], cells[chosen], length)
             out = model(
-                input_ids=tokens_in,
-                attention_mask=mask,
-                position_ids=place,
+                input_ids=tokens_in[chosen],
+                attention_mask=mask[chosen],
+                position_ids=place[chosen],
                 past_key_values=self._caches[role],
                 use_cache=True,
                 logits_to_keep=keep,
             )
-            logits[role] = out.logits[..., : self.width]
+            logits[role][chosen] = out.logits[..., : self.width].float()
         weights = torch.tensor([row.request.weights for row in rows], dtype=torch.float32, device=self._device)
         return combine(logits["base"], logits.get("expert"), logits.get("anti_expert"), weights), kept
 

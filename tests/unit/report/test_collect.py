@@ -122,6 +122,13 @@ def test_the_verdict_says_where_the_ensemble_is_worse(store: Store, steps: list[
     assert "(25 %) in 1." in second
 
 
+def test_the_verdict_does_not_hide_that_the_expert_alone_is_better(store: Store, finish: Finish) -> None:
+    values = {("en", "base"): 9.0, ("en", "expert"): 4.0, ("en", "ensemble"): 5.0}
+    values |= {("fr", "base"): 9.0, ("fr", "expert"): 6.0, ("fr", "ensemble"): 5.0}
+    verdict = collect(store, "starter", [evaluation(finish, perplexity({**values}))]).verdict[0]
+    assert verdict.endswith("worse in none. The expert alone is lower than the ensemble in 1 of 2.")
+
+
 def test_the_verdict_tells_benchmarks_apart(store: Store, finish: Finish) -> None:
     one = perplexity({("en", "base"): 5.0, ("en", "ensemble"): 6.0}, "first")
     two = perplexity({("en", "base"): 5.0, ("en", "ensemble"): 4.0}, "second")

@@ -84,3 +84,7 @@ def test_a_narrow_terminal_keeps_the_fingerprints(store: Store, steps: list[Plan
     text = printed(store, steps, width=80)
     for step in steps:
         assert step.fingerprint in text
+
+
+def test_a_narrow_terminal_breaks_numbers_rather_than_cutting_them(store: Store, steps: list[PlannedStep]) -> None:
+    assert "\u2026" not in printed(store, steps[-1:], width=50)

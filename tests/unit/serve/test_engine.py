@@ -72,7 +72,13 @@ def test_a_row_that_fills_its_room_is_right(models: Any, width: int) -> None:
     assert other.output == plain_greedy(models, other.ids, ENSEMBLE, width, 1)
 
 
-def test_a_step_of_one_sequence_runs_every_model_once(models: Any, width: int) -> None:
+@pytest.mark.parametrize(
+    ("weights", "roles"),
+    [(ENSEMBLE, ["base", "expert", "anti_expert"]), (SINGLE["base"], ["base"]), (SINGLE["expert"], ["expert"])],
+)
+def test_a_step_runs_each_model_of_the_mix_once_for_all_rows(
+    models: Any, width: int, weights: Weights, roles: list[str]
+) -> None:
     calls = []
     hooks = [
         model.register_forward_hook(lambda *_, role=role: calls.append(role), always_call=True)
@@ -80,12 +86,12 @@ def test_a_step_of_one_sequence_runs_every_model_once(models: Any, width: int) -
     ]
     engine = Engine(models, width, slots=4, max_length=64)
     for seed in range(4):
-        engine.add(Request(prompt_of(5, seed, width), 3))
+        engine.add(Request(prompt_of(5, seed, width), 3, weights))
     engine.step()
     engine.step()
     for hook in hooks:
         hook.remove()
-    assert calls == ["base", "expert", "anti_expert"] * 2
+    assert calls == roles * 2
 
 
 @pytest.mark.parametrize("same", ["alpha 0", "equal experts"])
