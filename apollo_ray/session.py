@@ -11,7 +11,6 @@ from typing import Any
 
 from apollo_ray.errors import ServiceError
 
-QUIET_LOGGERS = ("ray.tune", "ray.serve", "ray._private.worker")
 MINIMUM_CPUS = 2
 """A local Ray says that it has at least two: two train workers share a small machine's cores well enough."""
 
@@ -32,8 +31,6 @@ def connect(say: Callable[[str], None]) -> Iterator[None]:
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     import ray
 
-    for name in QUIET_LOGGERS:
-        logging.getLogger(name).setLevel(logging.WARNING)
     if ray.is_initialized():
         yield
         return

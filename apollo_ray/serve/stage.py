@@ -1,5 +1,6 @@
 """The serve stage: checks that the models fit together, writes the Serve file, and opens the endpoint when asked."""
 
+import logging
 import os
 import socket
 import tempfile
@@ -97,6 +98,7 @@ def running(store: Store, manifest: Manifest, say: Callable[[str], None]) -> Ite
     Raises ServiceError with Serve's own message where it does not answer within DEADLINE. Stops Serve at the end if it
     was not there before; on a Serve that is, the application comes and goes under a path of its own.
     """
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)  # it sets its own level when it is imported
     settings = StageSettings.model_validate(manifest.settings)
     args = _arguments(settings, manifest.summary["models"], store)
     client = _get_global_client(raise_if_no_controller_running=False)
