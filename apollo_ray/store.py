@@ -131,7 +131,7 @@ def expand(uri: str) -> list[str]:
             found = filesystem.find(path)
         else:
             found = [path] if filesystem.exists(path) else []
-    except (OSError, ValueError) as error:
+    except Exception as error:  # every file system raises its own
         raise UserError(f"{uri}: cannot be listed: {_short(error)}") from error
     if not found:
         raise UserError(f"{uri}: no such file")
@@ -223,7 +223,7 @@ class Store:
             data: bytes = self.fs.cat_file(path)
         except FileNotFoundError:
             return None
-        except OSError as error:
+        except Exception as error:  # botocore's and others' connection errors share no base class
             raise ServiceError(f"store {self.uri!r} cannot be read: {_short(error)}") from error
         return data
 

@@ -1,6 +1,8 @@
 """One Ray and one S3 server for all tests of a session; what they start, they end by its process."""
 
+import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -73,6 +75,7 @@ def cluster(s3_bucket: str) -> Iterator[Cluster]:
             ],
             stdout=log,
             stderr=subprocess.STDOUT,
+            start_new_session=True,
         )  # fmt: skip
     try:
         _wait_for(port, head, f"{temporary}.log")
@@ -81,8 +84,17 @@ def cluster(s3_bucket: str) -> Iterator[Cluster]:
         yield Cluster(f"127.0.0.1:{port}", f"http://127.0.0.1:{dashboard}", s3_bucket)
         ray.shutdown()
     finally:
-        head.terminate()
-        head.wait(timeout=60)
+        _end(head)
+
+
+def _end(head: subprocess.Popen) -> None:
+    """Ask the head to end its processes; what is left of its process group after 3 s is killed."""
+    head.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        head.wait(timeout=3)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(head.pid, signal.SIGKILL)
+    head.wait()
 
 
 def _wait_for(port: int, head: subprocess.Popen, log: str) -> None:
@@ -96,9 +108,15 @@ def _wait_for(port: int, head: subprocess.Popen, log: str) -> None:
     raise TimeoutError(f"nothing answers at port {port}: {Path(log).read_text()[-2000:]}")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def ray_session(cluster: Cluster) -> None:
     """Ray is initialised in this process, with two CPUs."""
+
+
+@pytest.fixture(scope="session")
+def local_store(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A store that several modules write to: a step that one has finished is there for the next."""
+    return str(tmp_path_factory.mktemp("store"))
 
 
 Runner = Callable[..., dict[str, PlannedStep]]

@@ -43,8 +43,8 @@ def finished() -> dict[str, Any]:
     return {}
 
 
-def test_every_row_is_kept_or_dropped_with_a_reason(run_steps, tmp_path_factory, finished) -> None:
-    store = str(tmp_path_factory.mktemp("local"))
+def test_every_row_is_kept_or_dropped_with_a_reason(run_steps, local_store, finished) -> None:
+    store = local_store
     steps = run_steps(store, DATA_STEPS)
     finished |= {"store": store, "steps": steps}
     assert_nothing_lost(store, steps)

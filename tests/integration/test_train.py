@@ -1,6 +1,7 @@
 """Training on two workers: the curve of a plain loop, the same curve after any kill, a model that loads."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -31,8 +32,8 @@ def history(store: str, step) -> list[dict]:
     return [row for table in Store(store).tables(step.manifest) for row in table.to_pylist()]
 
 
-def test_two_workers_follow_a_plain_loop_on_one(run_steps, tmp_path_factory, trained) -> None:
-    store = str(tmp_path_factory.mktemp("train"))
+def test_two_workers_follow_a_plain_loop_on_one(run_steps, local_store, trained) -> None:
+    store = local_store
     steps = run_steps(store, ["small", *SLOW_ENOUGH_TO_KILL])
     trained |= {"store": store, "steps": steps}
     made = history(store, steps["small"])
@@ -56,7 +57,7 @@ def test_two_workers_follow_a_plain_loop_on_one(run_steps, tmp_path_factory, tra
         optimizer.step()
         optimizer.zero_grad()
         assert made[step]["supervised_tokens"] == supervised_tokens(labels)
-        assert made[step]["loss"] == pytest.approx(float(loss), abs=2e-5)
+        assert made[step]["loss"] == pytest.approx(float(loss.detach()), abs=2e-5)
         assert made[step]["gradient_norm"] == pytest.approx(float(norm), rel=1e-3)
         assert made[step]["learning_rate"] == pytest.approx(optimizer.param_groups[0]["lr"])
 
@@ -83,6 +84,13 @@ def start_run(store: Path, words: list[str]) -> subprocess.Popen:
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
+def checkpoint_published(store: Path) -> bool:
+    """Whether a resumed run would find a checkpoint: its files alone are not enough."""
+    return any(
+        "step_0" in path.read_text() for path in store.glob("small/*/checkpoints/checkpoint_manager_snapshot.json")
+    )
+
+
 def wait_for(condition, process: subprocess.Popen, seconds: float = 150) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
@@ -93,8 +101,9 @@ def wait_for(condition, process: subprocess.Popen, seconds: float = 150) -> None
 
 def test_a_killed_run_resumes_and_ends_the_same(run_steps, cluster, tmp_path, trained, monkeypatch) -> None:
     monkeypatch.setenv("RAY_ADDRESS", cluster.address)
+    shutil.copytree(trained["store"], tmp_path, ignore=shutil.ignore_patterns("small", "expert"), dirs_exist_ok=True)
     process = start_run(tmp_path, ["small", *SLOW_ENOUGH_TO_KILL])
-    wait_for(lambda: list(tmp_path.glob("small/*/checkpoints/step_*/progress.json")), process)
+    wait_for(lambda: checkpoint_published(tmp_path), process)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert not list(tmp_path.glob("small/*/manifest.json")), "killed too late"
@@ -108,11 +117,11 @@ def test_a_killed_run_resumes_and_ends_the_same(run_steps, cluster, tmp_path, tr
 
 
 def test_checkpoints_and_models_live_in_an_object_store(run_steps, cluster) -> None:
-    steps = run_steps(f"{cluster.bucket}/train", ["expert", "expert.checkpoint_every=3"])
-    manifest = steps["expert"].manifest
+    steps = run_steps(f"{cluster.bucket}/same", ["small"])
+    manifest = steps["small"].manifest
     assert any(entry.path == "model/model.safetensors" for entry in manifest.extra)
-    folder = Store(f"{cluster.bucket}/train").fs.find(f"apollo/train/expert/{manifest.fingerprint}/checkpoints")
-    assert any("step_0000003" in name for name in folder)
+    folder = Store(f"{cluster.bucket}/same").fs.find(f"apollo/same/small/{manifest.fingerprint}/checkpoints")
+    assert any("step_0000004" in name for name in folder)
 
 
 def test_a_checkpoint_of_other_workers_is_refused_by_name(tmp_path) -> None:
