@@ -12,6 +12,7 @@ from apollo_ray.records import CONVERSATION, DOCUMENT, DROPPED, PACKED_SEQUENCE
 from apollo_ray.run import PlannedStep
 from apollo_ray.store import Store, step_directory
 
+REAL = Path(__file__).resolve().parents[1] / "configs" / "real.yaml"
 DATA_STEPS = ["medical-mix", "general-mix"]  # and what they need
 
 
@@ -116,19 +117,12 @@ def test_bad_files_become_rows_with_reasons(run_steps, tmp_path, finished) -> No
 
 
 def test_real_text_goes_through(run_steps, tmp_path, shared_data) -> None:
-    config = tmp_path / "run.yaml"
-    config.write_text(f"""
-run: real
-store: x
-steps:
-  documents: {{stage: corpus, sources: [{{name: raw, path: "{shared_data}/starter/raw_*.jsonl"}}]}}
-  instructions: {{stage: corpus, rows: conversation, sources: [{{name: qa, path: "{shared_data}/starter/qa_*.jsonl"}}]}}
-  qa: {{stage: rewrite, documents: [documents]}}
-  tokenizer: {{stage: tokenizer, documents: [documents], vocabulary_size: 4096}}
-  mix: {{stage: mix, tokenizer: tokenizer, conversations: [instructions], documents: [documents], sequence_length: 2048}}
-""")
     store = str(tmp_path / "store")
-    steps = run_steps(store, ["mix"], file=config)
+    words = [
+        f"documents.sources.0.path={shared_data}/starter/raw_*.jsonl",
+        f"instructions.sources.0.path={shared_data}/starter/qa_*.jsonl",
+    ]
+    steps = run_steps(store, ["qa", "raw-mix", "medical-mix", *words], file=REAL)
     assert_nothing_lost(store, steps)
     files = {
         name: sum(1 for _ in path.open("rb"))

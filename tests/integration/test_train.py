@@ -19,7 +19,7 @@ from apollo_ray.train.schedule import learning_rate_factor
 
 ROOT = Path(__file__).resolve().parents[2]
 MINI = ROOT / "tests" / "configs" / "mini.yaml"
-SLOW_ENOUGH_TO_KILL = ["small.epochs=6"]
+SLOW_ENOUGH_TO_KILL = ["small.epochs=4"]
 
 
 @pytest.fixture(scope="module")

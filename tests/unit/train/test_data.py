@@ -67,14 +67,14 @@ def test_packed_documents_have_the_loss_of_documents_alone() -> None:
     documents = [torch.randint(1, 50, (length,)).tolist() for length in (7, 3, 11, 2)]
     packed = collate([row(*documents[:3]), row(documents[3])])
     labels = packed.pop("labels")
-    alone = [collate([row(document)]) for document in documents]
-    expected = sum(
-        float(
-            summed_loss(model(**{k: v for k, v in one.items() if k != "labels"}, use_cache=False).logits, one["labels"])
-        )
-        for one in alone
-    )
-    assert float(summed_loss(model(**packed, use_cache=False).logits, labels)) == pytest.approx(expected, rel=1e-6)
+    expected = 0.0
+    with torch.no_grad():
+        for document in documents:
+            one = collate([row(document)])
+            own = one.pop("labels")
+            expected += float(summed_loss(model(**one, use_cache=False).logits, own))
+        together = float(summed_loss(model(**packed, use_cache=False).logits, labels))
+    assert together == pytest.approx(expected, rel=1e-6)
 
 
 def test_summed_loss_is_the_plain_definition_in_float64() -> None:
@@ -93,7 +93,7 @@ def test_summed_loss_is_the_plain_definition_in_float64() -> None:
 def test_schedule_rises_to_the_peak_and_falls_to_its_end() -> None:
     factors = [learning_rate_factor(step, 100, 0.03, 0.166) for step in range(101)]
     assert factors[:4] == pytest.approx([1 / 3, 2 / 3, 1, 1])
-    assert all(later <= earlier for earlier, later in itertools.pairwise(factors))
+    assert all(later <= earlier for earlier, later in itertools.pairwise(factors[3:]))
     assert factors[100] == pytest.approx(0.166)
     assert learning_rate_factor(0, 10, 0.0, 0.0) == 1.0
 
