@@ -2,6 +2,7 @@
 
 import functools
 import json
+import os
 import signal
 import threading
 import time
@@ -37,6 +38,7 @@ A research tool, not a medical device.
 """
 
 app = typer.Typer(help=HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+IN_A_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # set by Ray in the driver of a submitted job
 console = Console(soft_wrap=True)
 errors = Console(stderr=True, soft_wrap=True)
 _started = time.monotonic()
@@ -211,6 +213,8 @@ def stage_job(stage: str) -> None:
     def job(file: File, words: Words = None) -> None:
         config, only = load_words(file, words)
         steps = plan(config, only)
+        if IN_A_JOB in os.environ and "://" not in config.store and not os.path.isabs(config.store):
+            say(f"warning: store {config.store!r} lies in this job's own copy of the working directory; give store=...")
         mine = [step for step in steps if step.stage == stage and (not only or step.name in only)]
         if not mine:
             raise UserError(f"{file}: no step of stage {stage!r}{f' among {only}' if only else ''}")

@@ -6,6 +6,7 @@ Decides by the job's status and the driver's exit code, never by the `ray job` c
 was stopped. The store must be one that every host of the cluster sees.
 """
 
+import contextlib
 import os
 import shlex
 import sys
@@ -81,9 +82,8 @@ def _shared_store(config: RunConfig, target: str) -> list[str]:
 
 def _client(target: str) -> JobSubmissionClient:
     try:
-        urlopen(target, timeout=10).close()
-    except HTTPError:
-        pass  # it answers, if only to ask for a token
+        with contextlib.suppress(HTTPError):  # an answer, if only to ask for a token
+            urlopen(target, timeout=10).close()
     except (URLError, OSError, ValueError) as error:
         raise ServiceError(
             f"no Ray dashboard answers at {target} ({error}); start a cluster or give --address"

@@ -19,6 +19,8 @@ from apollo_ray.evaluate.settings import Method, StageSettings
 
 TEXTS_PER_REQUEST = 8  # prompts of reference answers that share a request
 LETTER_TOKENS = 8  # that a generated choice may have: "The correct answer is (B)." and its kin in six languages
+LOGPROB_DIGITS = 4
+"""Decimals that a row keeps: float32 sums move by some 1e-6 nats with the requests that share a batch."""
 REFUSED = "refused_by_endpoint"
 UNUSABLE = "unusable_logprobs"
 
@@ -135,7 +137,7 @@ class _Endpoint:
         answer = _row(item, model, "loglikelihood") | {
             "prediction": letter,
             "correct": letter == item["answer"],
-            "logprob": found[letter][0],
+            "logprob": round(found[letter][0], LOGPROB_DIGITS),
             "num_tokens": found[letter][1],
         }
         return Outcome(item, model, "loglikelihood", answer)
@@ -154,7 +156,10 @@ class _Endpoint:
             if isinstance(one, str):
                 outcomes.append(Outcome(item, job.model, "perplexity", reason=UNUSABLE, detail=one))
             else:
-                answer = _row(item, job.model, "perplexity") | {"logprob": one[0], "num_tokens": one[1]}
+                answer = _row(item, job.model, "perplexity") | {
+                    "logprob": round(one[0], LOGPROB_DIGITS),
+                    "num_tokens": one[1],
+                }
                 outcomes.append(Outcome(item, job.model, "perplexity", answer))
         return outcomes
 

@@ -18,7 +18,7 @@ from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer
 
 from apollo_ray.errors import UserError
-from apollo_ray.records import PACKED_SEQUENCE, TRAINING_STEP
+from apollo_ray.records import TRAINING_STEP
 from apollo_ray.step import Context, Folder, Result
 from apollo_ray.store import Counts, FileEntry, Manifest, Store
 from apollo_ray.train.settings import StageSettings
@@ -33,7 +33,6 @@ def run(context: Context[StageSettings]) -> Result:
     data = context.input(settings.data)
     if data.stage != "mix":
         raise UserError(f"steps.{context.step}.data: {settings.data!r} is a {data.stage} step; a mix step is needed")
-    context.tables(settings.data, PACKED_SEQUENCE)
     start = context.reference(settings.start, "model") if settings.start else None
     tokenizer = context.reference(settings.data, "tokenizer")
     gpus = settings.gpus_per_worker > 0
