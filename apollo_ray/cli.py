@@ -39,6 +39,7 @@ A research tool, not a medical device.
 
 app = typer.Typer(help=HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 IN_A_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # set by Ray in the driver of a submitted job
+RAY_DATA_ADVICE = "\nFailed to apply UDF transform"  # appended to the message of whatever a task raised
 console = Console(soft_wrap=True)
 errors = Console(stderr=True, soft_wrap=True)
 _started = time.monotonic()
@@ -72,7 +73,8 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
             known = _known(error)
             if known is None:
                 raise
-            errors.print(f"[bold red]error:[/bold red] {escape(str(known))}")
+            message = str(known).partition(RAY_DATA_ADVICE)[0]
+            errors.print(f"[bold red]error:[/bold red] {escape(message)}")
             raise typer.Exit(EXIT_USER if isinstance(known, UserError) else EXIT_SERVICE) from None
 
     return wrapper
@@ -87,7 +89,8 @@ def _known(error: BaseException | None) -> UserError | ServiceError | None:
         if current is None or id(current) in seen:
             continue
         seen.add(id(current))
-        if isinstance(current, UserError | ServiceError):
+        # Ray's own error for a failed task is of our class too, with the worker's whole stack trace as its message.
+        if isinstance(current, UserError | ServiceError) and not hasattr(current, "cause"):
             return current
         worker_failures = getattr(current, "worker_failures", None) or {}
         pending += [getattr(current, "cause", None), current.__cause__, current.__context__, *worker_failures.values()]

@@ -36,6 +36,8 @@ def configure() -> None:
     # Ray Data sets its own levels when it is imported; every run of a dataset would print three lines.
     logging.getLogger("ray.data").setLevel(logging.WARNING)
     logging.getLogger("ray.data._internal.progress").setLevel(logging.ERROR)
+    for name in ("exceptions", "_internal.execution.streaming_executor_state"):  # these print what is raised as well
+        logging.getLogger(f"ray.data.{name}").setLevel(logging.CRITICAL)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.execution_options.preserve_order = True  # manifests list parts in the order of their rows

@@ -29,15 +29,21 @@ def save(engine: Any, progress: Progress, folder: Path, rank: int) -> None:
         (folder / PROGRESS).write_text(json.dumps(asdict(progress)))
 
 
-def load(engine: Any, folder: Path, world: int, zero_stage: int) -> Progress:
-    """Restore weights, optimizer and schedule. Raises UserError where the shards are for another number of workers."""
-    progress = Progress(**json.loads((folder / PROGRESS).read_text()))
+def read_progress(data: bytes, world: int, zero_stage: int) -> Progress:
+    """A PROGRESS file. Raises UserError where its shards cannot be loaded by `world` workers at `zero_stage`."""
+    progress = Progress(**json.loads(data))
     if (progress.world, progress.zero_stage) != (world, zero_stage):
         raise UserError(
             f"the checkpoint at step {progress.step} was written by {progress.world} workers with ZeRO-"
             f"{progress.zero_stage}; run again with workers={progress.world} and zero_stage={progress.zero_stage} "
             f"(now {world} and {zero_stage}), or remove the step's checkpoints folder to start over"
         )
+    return progress
+
+
+def load(engine: Any, folder: Path, world: int, zero_stage: int) -> Progress:
+    """Restore weights, optimizer and schedule. Raises UserError where the shards are for another number of workers."""
+    progress = read_progress((folder / PROGRESS).read_bytes(), world, zero_stage)
     path, _ = engine.load_checkpoint(str(folder), tag=TAG)
     assert path is not None, f"DeepSpeed found no shard in {folder}"
     return progress

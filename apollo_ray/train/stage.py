@@ -1,5 +1,6 @@
 """Train on Ray Train (V2): a worker group with DeepSpeed, checkpoints in the store, the model uploaded by rank 0."""
 
+import json
 import shutil
 import tempfile
 import threading
@@ -21,9 +22,11 @@ from apollo_ray.errors import UserError
 from apollo_ray.records import TRAINING_STEP
 from apollo_ray.step import Context, Folder, Result
 from apollo_ray.store import Counts, FileEntry, Manifest, Store
+from apollo_ray.train import checkpoint
 from apollo_ray.train.settings import StageSettings
 
 SECONDS_BETWEEN_POLLS = 2.0
+SNAPSHOT = "checkpoint_manager_snapshot.json"  # Ray Train's list of checkpoints that a run may resume from
 RUN_NAME = "checkpoints"  # folder of Ray Train's run under the step's directory; its presence is what resumes
 
 
@@ -33,6 +36,7 @@ def run(context: Context[StageSettings]) -> Result:
     data = context.input(settings.data)
     if data.stage != "mix":
         raise UserError(f"steps.{context.step}.data: {settings.data!r} is a {data.stage} step; a mix step is needed")
+    _check_resumable(context)
     start = context.reference(settings.start, "model") if settings.start else None
     tokenizer = context.reference(settings.data, "tokenizer")
     gpus = settings.gpus_per_worker > 0
@@ -74,6 +78,18 @@ def run(context: Context[StageSettings]) -> Result:
         "resumed_from": made["resumed_from"],
     }
     return Result(Counts("sequence", rows, rows), data=[entry], extra=model, summary=summary)
+
+
+def _check_resumable(context: Context[StageSettings]) -> None:
+    """Raises UserError, before any worker starts, where an earlier try left a checkpoint that these cannot load."""
+    store, settings = context.store, context.settings
+    snapshot = store.read(store.path(context.directory, RUN_NAME, SNAPSHOT))
+    results = json.loads(snapshot)["checkpoint_results"] if snapshot else []
+    if results:
+        latest = store.path(context.directory, RUN_NAME, results[-1]["checkpoint_dir_name"], checkpoint.PROGRESS)
+        progress = store.read(latest)
+        if progress is not None:
+            checkpoint.read_progress(progress, settings.workers, settings.zero_stage)
 
 
 class _Lines:

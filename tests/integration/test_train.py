@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from apollo_ray.errors import UserError
 from apollo_ray.store import Store, step_directory
 from apollo_ray.train.data import PackedRows, collate
 from apollo_ray.train.loss import summed_loss, supervised_tokens
@@ -107,6 +108,8 @@ def test_a_killed_run_resumes_and_ends_the_same(run_steps, cluster, tmp_path, tr
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert not list(tmp_path.glob("small/*/manifest.json")), "killed too late"
+    with pytest.raises(UserError, match=r"written by 2 workers.*run again with workers=2"):
+        run_steps(str(tmp_path), ["small", *SLOW_ENOUGH_TO_KILL, "small.workers=1"])
     steps = run_steps(str(tmp_path), ["small", *SLOW_ENOUGH_TO_KILL])
     assert steps["small"].manifest.summary["resumed_from"] >= 4
     assert steps["small"].fingerprint == trained["steps"]["small"].fingerprint
@@ -122,15 +125,3 @@ def test_checkpoints_and_models_live_in_an_object_store(run_steps, cluster) -> N
     assert any(entry.path == "model/model.safetensors" for entry in manifest.extra)
     folder = Store(f"{cluster.bucket}/same").fs.find(f"apollo/same/small/{manifest.fingerprint}/checkpoints")
     assert any("step_0000004" in name for name in folder)
-
-
-def test_a_checkpoint_of_other_workers_is_refused_by_name(tmp_path) -> None:
-    from apollo_ray.errors import UserError
-    from apollo_ray.train import checkpoint
-
-    class Engine:
-        def save_checkpoint(self, *_: object, **__: object) -> None: ...
-
-    checkpoint.save(Engine(), checkpoint.Progress(4, 2, 2, []), tmp_path, rank=0)
-    with pytest.raises(UserError, match=r"2 workers with ZeRO-2.*workers=2"):
-        checkpoint.load(Engine(), tmp_path, world=4, zero_stage=2)
