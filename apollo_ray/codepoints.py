@@ -124,7 +124,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Spans:
-    """Stretches of a Batch in order: int64[S] `starts`, `ends` (exclusive), `text_of`; `texts` is the number of texts."""
+    """Stretches of a Batch in order: int64[S] `starts`, `ends` (exclusive), `text_of`; `texts` is how many."""
 
     starts: Ints
     ends: Ints
