@@ -8,27 +8,20 @@ listed in the manifest. So a task that is tried again loses and doubles nothing 
 import json
 import logging
 from collections import Counter
-from collections.abc import Iterator
-from typing import Any, Literal
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import ray
 import ray.data
 
 from apollo_ray.errors import UserError
-from apollo_ray.records import DROPPED
+from apollo_ray.refusals import KEPT, Tally, split
 from apollo_ray.step import Context
-from apollo_ray.store import Counts, FileEntry, Store, step_directory
+from apollo_ray.store import FileEntry, Store, step_directory
 
-REFUSAL = [("rule", pa.string()), ("reason", pa.string()), ("detail", pa.string())]
-MAX_ROW_JSON = 4_000  # characters of a refused row that are kept
-KEPT = "kept"
 BYTES_PER_BLOCK = 8 * 2**20
 """Compressed bytes of parts read as one block: about 30 MB of text. A task costs some 0.1 s, whatever it does."""
-
-Tally = Counter[tuple[str, str, str]]
-"""Rows by (reason or KEPT, language, source), so that a report can draw the funnel of each."""
 
 
 def configure() -> None:
@@ -79,49 +72,24 @@ def read_parts(context: Context[Any], names: list[str], schema: pa.Schema) -> ra
     )
 
 
-def with_refusals(table: pa.Table, rule: str, reasons: list[str | None], details: list[str | None]) -> pa.Table:
-    """`table` with refusal columns; a row that is refused already keeps its first reason. Lists have a value a row."""
-    if "reason" in table.column_names:
-        old_rule, old_reason, old_detail = (table[name].to_pylist() for name in ("rule", "reason", "detail"))
-    else:
-        old_rule = old_reason = old_detail = [None] * table.num_rows
-    rows = zip(old_rule, old_reason, old_detail, reasons, details, strict=True)
-    merged = [
-        (was_rule, was, was_detail) if was is not None or new is None else (rule, new, detail)
-        for was_rule, was, was_detail, new, detail in rows
-    ]
-    columns = list(zip(*merged, strict=True)) or [(), (), ()]
-    for (name, kind), values in zip(REFUSAL, columns, strict=True):
-        array = pa.array(values, kind)
-        index = table.column_names.index(name) if name in table.column_names else -1
-        table = table.set_column(index, name, array) if index >= 0 else table.append_column(name, array)
-    return table
-
-
-def split(table: pa.Table, schema: pa.Schema) -> tuple[pa.Table, pa.Table]:
-    """(kept rows as `schema`, refused rows as DROPPED)."""
-    kept_mask = pc.is_null(table["reason"])
-    kept = table.filter(kept_mask).select(schema.names).cast(schema)
-    refused = table.filter(pc.invert(kept_mask))
-    columns = {name: refused[name] for name in DROPPED.names if name in refused.column_names}
-    payload = [name for name in refused.column_names if name not in DROPPED.names]
-    rows = [
-        json.dumps(row, ensure_ascii=False, default=str)[:MAX_ROW_JSON] for row in refused.select(payload).to_pylist()
-    ]
-    columns["row"] = pa.array(rows, pa.string())
-    for column in DROPPED:
-        columns.setdefault(column.name, pa.nulls(refused.num_rows, column.type))
-    return kept, pa.table({name: columns[name] for name in DROPPED.names}).cast(DROPPED)
-
-
 def write_rows(
-    dataset: ray.data.Dataset, context: Context[Any], schema: pa.Schema
-) -> tuple[list[FileEntry], list[FileEntry], Tally]:
-    """Write kept and refused rows; returns (data parts, dropped parts, tally)."""
-    store, directory = context.store, context.directory
+    dataset: ray.data.Dataset,
+    context: Context[Any],
+    schema: pa.Schema,
+    summarise: Callable[[pa.Table], str] | None = None,
+    private: tuple[str, ...] = (),
+) -> tuple[list[FileEntry], list[FileEntry], Tally, list[str]]:
+    """Write kept and refused rows; returns (data parts, dropped parts, tally, what `summarise` said of each block).
+
+    `private` columns are for `summarise` and are not written.
+    """
     written = dataset.map_batches(
-        lambda table: _write_block(table, schema, store, directory), batch_format="pyarrow", batch_size=None
+        _write_block,
+        fn_args=(schema, context.store, context.directory, summarise, private),
+        batch_format="pyarrow",
+        batch_size=None,
     )
+    said: list[str] = []
     data: list[FileEntry] = []
     dropped: list[FileEntry] = []
     tally: Tally = Counter()
@@ -131,12 +99,22 @@ def write_rows(
                 (data if group == "data" else dropped).append(FileEntry(**json.loads(text)))
         for reason, lang, source, number in json.loads(row["tally"]):
             tally[reason, lang, source] += number
-    return data, dropped, tally
+        if row["said"]:
+            said.append(row["said"])
+    return data, dropped, tally, said
 
 
-def _write_block(table: pa.Table, schema: pa.Schema, store: Store, directory: str) -> pa.Table:
+def _write_block(
+    table: pa.Table,
+    schema: pa.Schema,
+    store: Store,
+    directory: str,
+    summarise: Callable[[pa.Table], str] | None,
+    private: tuple[str, ...],
+) -> pa.Table:
     tally: Tally = Counter()
     entries = {"data": "", "dropped": ""}
+    said = summarise(table) if summarise and table.num_rows else ""
     if table.num_rows:
         unknown = [None] * table.num_rows
         langs, sources = (
@@ -144,27 +122,8 @@ def _write_block(table: pa.Table, schema: pa.Schema, store: Store, directory: st
         )
         for reason, lang, source in zip(table["reason"].to_pylist(), langs, sources, strict=True):
             tally[reason or KEPT, lang or "unknown", source or "unknown"] += 1
-        for group, part in zip(("data", "dropped"), split(table, schema), strict=True):
+        for group, part in zip(("data", "dropped"), split(table.drop_columns(list(private)), schema), strict=True):
             if part.num_rows:
                 entries[group] = json.dumps(vars(store.write_table(f"{directory}/{group}", part)))
     listed = json.dumps([[*key, number] for key, number in sorted(tally.items())])
-    return pa.table({"data": [entries["data"]], "dropped": [entries["dropped"]], "tally": [listed]})
-
-
-def counts(unit: str, tally: Tally) -> Counts:
-    """The ledger of a step from what its tasks counted."""
-    reasons: Counter[str] = Counter()
-    for (reason, _, _), number in tally.items():
-        reasons[reason] += number
-    kept = reasons.pop(KEPT, 0)
-    return Counts(unit, kept + sum(reasons.values()), kept, dict(sorted(reasons.items())))
-
-
-def funnel(tally: Tally, by: Literal["language", "source"]) -> dict[str, dict[str, int]]:
-    """language or source -> "kept" or reason -> rows."""
-    place = 1 if by == "language" else 2
-    found: dict[str, dict[str, int]] = {}
-    for key, number in sorted(tally.items()):
-        row = found.setdefault(key[place], {})
-        row[key[0]] = row.get(key[0], 0) + number
-    return found
+    return pa.table({"data": [entries["data"]], "dropped": [entries["dropped"]], "tally": [listed], "said": [said]})

@@ -20,7 +20,10 @@ DOCUMENT = pa.schema(
         ("title", pa.string()),  # null where the source has none
         ("lang", pa.string()),  # ISO 639-1, as detected
         ("lang_score", pa.float32()),  # probability that the detector gives it
-        ("kind", pa.string()),  # book, paper, encyclopedia, guideline, web, patient, general ...
+        ("lang_margin", pa.float32()),  # lang_score less that of the second best
+        ("other_lang", pa.string()),  # a second language that a good part of the text is in; null as a rule
+        ("kind", pa.string()),  # book, paper, encyclopedia, guideline, web, patient, exam, general, math, code
+        ("phase", pa.string()),  # pretraining or instruction; null: as the kind says
         ("source", pa.string()),  # name of the source in the run's YAML
         ("license", pa.string()),
         ("uri", pa.string()),  # file that the row was read from
@@ -34,6 +37,7 @@ CONVERSATION = pa.schema(
         ("turns", pa.list_(pa.string())),  # user, assistant, user, assistant ...: an even number
         ("lang", pa.string()),
         ("kind", pa.string()),  # of the document it was made from, or exam, patient, general, math, code
+        ("phase", pa.string()),  # pretraining or instruction; null: as the kind says
         ("source", pa.string()),
         ("license", pa.string()),
         ("document", pa.string()),  # id of the DOCUMENT it was rewritten from; null for instruction data
@@ -93,14 +97,24 @@ EVAL_ANSWER = pa.schema(
     ]
 )
 
+REFUSAL = pa.schema(
+    [
+        ("rule", pa.string()),  # part of the stage that refused the row; null in rows that are kept
+        ("reason", pa.string()),  # short and fixed, counted in the manifest
+        ("detail", pa.string()),  # the value and the limit it broke
+    ]
+)
+"""What a row carries inside a stage beside its own columns, until kept and refused rows are parted."""
+
+MAX_ROW_CHARACTERS = 4_000
+"""Of a refused row that are kept."""
+
 DROPPED = pa.schema(
     [
         ("id", pa.string()),
-        ("rule", pa.string()),  # part of the stage that refused the row
-        ("reason", pa.string()),  # short and fixed, counted in the manifest
-        ("detail", pa.string()),  # the value and the limit it broke
+        *REFUSAL,
         ("uri", pa.string()),
         ("position", pa.int64()),
-        ("row", pa.string()),  # the row itself as JSON, cut at 4,000 characters
+        ("row", pa.string()),  # the row itself as JSON, cut at MAX_ROW_CHARACTERS
     ]
 )

@@ -32,10 +32,10 @@ class Stage:
 
 
 STAGES = {
-    "corpus": Stage("apollo_ray.corpus", 1),
-    "rewrite": Stage("apollo_ray.rewrite", 1),
+    "corpus": Stage("apollo_ray.corpus", 2),
+    "rewrite": Stage("apollo_ray.rewrite", 2),
     "tokenizer": Stage("apollo_ray.tokenizer", 1),
-    "mix": Stage("apollo_ray.mix", 1),
+    "mix": Stage("apollo_ray.mix", 2),
     "train": Stage("apollo_ray.train", 1),
     "evaluate": Stage("apollo_ray.evaluate", 1),
     "serve": Stage("apollo_ray.serve", 1),

@@ -227,15 +227,15 @@ class Store:
             raise ServiceError(f"store {self.uri!r} cannot be read: {_short(error)}") from error
         return data
 
-    def write_table(self, directory: str, table: pa.Table) -> FileEntry:
-        """`table` as a new Parquet part in data/ or dropped/ (`directory` is relative to the store).
+    def write_table(self, directory: str, table: pa.Table, name: str | None = None) -> FileEntry:
+        """`table` as a Parquet file `name` in `directory`, which is relative to the store.
 
-        The name is new with every call, so a task that is tried again never mixes with its first try.
+        Without a name it is new with every call, so a task that is tried again never mixes with its first try.
         """
         buffer = io.BytesIO()
         pq.write_table(table, buffer, compression="zstd")
         data = buffer.getvalue()
-        name = f"part-{uuid.uuid4().hex}.parquet"
+        name = name or f"part-{uuid.uuid4().hex}.parquet"
         self.write(self.path(directory, name), data)
         entry_path = posixpath.join(posixpath.basename(directory), name)
         return FileEntry(entry_path, table.num_rows, len(data), hashlib.sha256(data).hexdigest())

@@ -1,37 +1,27 @@
-"""Files to raw rows, streaming. A row that does not parse comes out refused, with its place; it never stops a file.
+"""Files to packs of bytes, streaming: what one task of the next step works on, never more of a file than that.
 
-Formats: JSON Lines, Parquet, plain text (a file is a document), and the two forms of ApolloCorpora
+Formats: JSON Lines, Parquet, plain text, HTML and XML pages (a file is a document), and the two forms of ApolloCorpora
 (https://huggingface.co/datasets/FreedomIntelligence/ApolloCorpus): one array of strings, and one array of
-[q1, a1, q2, a2, ...] arrays. The arrays are read as a stream, so that a file may be larger than memory.
+[q1, a1, q2, a2, ...] arrays. Any of them may be compressed (.gz .bz2 .xz .zst). Nothing is parsed here but what is
+needed to find where rows begin.
 """
 
+import io
 import json
+import lzma
 import posixpath
-from collections.abc import Iterator
-from typing import IO, Any
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import IO, Any, cast
 
 import ijson
 import pyarrow as pa
 import pyarrow.parquet as pq
+import zstandard
 
 from apollo_ray.corpus.settings import Format
 from apollo_ray.errors import UserError
-from apollo_ray.text import content_id
-
-RAW = pa.schema(
-    [
-        ("id", pa.string()),
-        ("text", pa.string()),
-        ("turns", pa.list_(pa.string())),
-        ("title", pa.string()),
-        ("kind", pa.string()),
-        ("license", pa.string()),
-        ("position", pa.int64()),
-        ("rule", pa.string()),
-        ("reason", pa.string()),
-        ("detail", pa.string()),
-    ]
-)
 
 SUFFIXES: dict[str, Format] = {
     ".jsonl": "jsonl",
@@ -39,102 +29,184 @@ SUFFIXES: dict[str, Format] = {
     ".parquet": "parquet",
     ".txt": "text",
     ".md": "text",
+    ".html": "page",
+    ".htm": "page",
+    ".xhtml": "page",
+    ".xml": "page",
+    ".cnxml": "page",
 }
+COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
+LONGEST_ROW = 64 * 2**20
+"""Bytes of a line, a text file or a page. A longer one is refused unread, so that it cannot fill a worker's memory."""
 
-Row = dict[str, Any]
+BROKEN_FILE = (
+    pa.ArrowException,
+    OSError,
+    EOFError,
+    UnicodeDecodeError,
+    ijson.JSONError,
+    zlib.error,
+    lzma.LZMAError,
+    zstandard.ZstdError,
+)
+"""What a damaged file raises, by format and compression."""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Rows of one file, unparsed. `position` is that of the first; `reason` and `detail` say why there are none."""
+
+    uri: str
+    format: Format
+    position: int
+    payload: bytes = b""
+    reason: str | None = None
+    detail: str | None = None
+
+
+CHUNKS = pa.list_(
+    pa.struct(
+        [
+            ("uri", pa.string()),
+            ("format", pa.string()),
+            ("position", pa.int64()),
+            ("payload", pa.large_binary()),
+            ("reason", pa.string()),
+            ("detail", pa.string()),
+        ]
+    )
+)
+"""A pack on its way to the task that prepares it."""
 
 
 def format_of(path: str, rows: str) -> Format:
     """Format by file name. Raises UserError for a suffix that says nothing."""
-    suffix = posixpath.splitext(path)[1].lower()
+    stem, suffix = posixpath.splitext(path)
+    if suffix.lower() in COMPRESSED:
+        suffix = posixpath.splitext(stem)[1]
+    suffix = suffix.lower()
     if suffix == ".json":
         return "apollo_text" if rows == "document" else "apollo_qa"
     if suffix not in SUFFIXES:
         known = ", ".join([*SUFFIXES, ".json"])
-        raise UserError(f"{path}: cannot tell the format from the file name ({known}); set the source's 'format'")
+        raise UserError(
+            f"{path}: cannot tell the format from the file name ({known}, each also with {' '.join(COMPRESSED)}); "
+            "set the source's 'format'"
+        )
     return SUFFIXES[suffix]
 
 
-def read_rows(file: IO[bytes], name: str, form: Format, rows: str) -> Iterator[Row]:
-    """Rows of RAW (as dicts) of an open binary file. `rows` is "document" or "conversation"."""
-    readers = {"jsonl": _jsonl, "parquet": _parquet, "text": _text, "apollo_text": _array, "apollo_qa": _array}
-    position = -1
-    try:
-        for position, value in enumerate(readers[form](file)):
-            yield _row(value, position, name, rows)
-    except (pa.ArrowException, OSError, UnicodeDecodeError, ijson.JSONError) as error:
-        # What was readable has been yielded; the rest of the file is one refused row, so that it is seen and counted.
-        yield _refused(position + 1, "unreadable_file", f"{type(error).__name__}: {str(error)[:300]}")
+def open_file(filesystem: Any, path: str) -> IO[bytes]:
+    """A file of an fsspec file system, decompressed by its suffix."""
+    file: IO[bytes] = filesystem.open(path, "rb", compression="infer")
+    # The reader of zstandard has no readline; those of the others do, and nothing may come between them and the damage
+    # that they tell of.
+    return io.BufferedReader(cast(io.RawIOBase, file)) if path.endswith(".zst") else file
 
 
-def tables(rows: Iterator[Row], rows_per_table: int) -> Iterator[pa.Table]:
-    """RAW tables of at most `rows_per_table` rows."""
-    batch: list[Row] = []
-    for row in rows:
-        batch.append(row)
-        if len(batch) == rows_per_table:
-            yield pa.Table.from_pylist(batch, RAW)
-            batch = []
-    if batch:
-        yield pa.Table.from_pylist(batch, RAW)
-
-
-def _jsonl(file: IO[bytes]) -> Iterator[Any]:
-    for line in file:
-        if not line.strip():
-            continue
-        try:
-            yield json.loads(line)
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            yield error
-
-
-def _parquet(file: IO[bytes]) -> Iterator[Any]:
-    for batch in pq.ParquetFile(file).iter_batches(batch_size=1_000):
-        yield from batch.to_pylist()
-
-
-def _text(file: IO[bytes]) -> Iterator[Any]:
-    yield file.read().decode("utf-8")
-
-
-def _array(file: IO[bytes]) -> Iterator[Any]:
-    yield from ijson.items(file, "item")
-
-
-def _row(value: Any, position: int, name: str, rows: str) -> Row:
-    if isinstance(value, Exception):
-        return _refused(position, "not_json", str(value)[:300])
-    if isinstance(value, str):
-        stem, suffix = posixpath.splitext(posixpath.basename(name))
-        value = {"text": value, "title": None if suffix == ".json" else stem}
-    if isinstance(value, list):
-        value = {"turns": value}
-    if not isinstance(value, dict):
-        return _refused(position, "not_an_object", f"a JSON {type(value).__name__}")
-    kind = _string(value.get("kind") or value.get("type"))
-    common: Row = {
-        "title": _string(value.get("title")),
-        "kind": kind.removeprefix("medical").lower() if kind else None,  # ApolloCorpora writes medicalExam
-        "license": _string(value.get("license")),
-        "position": position,
+def read_chunks(file: IO[bytes], uri: str, form: Format, size: int) -> Iterator[Chunk]:
+    """Chunks of some `size` bytes of an open, decompressed file. Damage ends them with one that says where and why."""
+    readers = {
+        "jsonl": _lines,
+        "parquet": _record_batches,
+        "text": _whole,
+        "page": _whole,
+        "apollo_text": _elements,
+        "apollo_qa": _elements,
     }
-    if rows == "document":
-        text = value.get("text")
-        if not isinstance(text, str) or not text.strip():
-            return _refused(position, "no_text", f"keys {sorted(value)}"[:300])
-        return common | {"id": content_id(common["title"], text), "text": text}
-    turns = value.get("turns", value.get("conversations"))
-    if not isinstance(turns, list) or not turns or not all(isinstance(turn, str) for turn in turns):
-        return _refused(position, "no_turns", f"keys {sorted(value)}"[:300])
-    if len(turns) % 2 or not all(turn.strip() for turn in turns):
-        return _refused(position, "unpaired_turns", f"{len(turns)} turns, {sum(not t.strip() for t in turns)} empty")
-    return common | {"id": content_id(*turns), "turns": turns}
+    position = 0
+    try:
+        for chunk, end in readers[form](file, uri, form, size):
+            position = end
+            yield chunk
+    except BROKEN_FILE as error:
+        # What was readable has been yielded; the rest of the file is one refused row, so that it is seen and counted.
+        detail = f"{type(error).__name__}: {str(error)[:300]}"
+        yield Chunk(uri, form, position, reason="unreadable_file", detail=detail)
 
 
-def _string(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
+def packs(chunks: Iterable[Chunk], size: int) -> Iterator[list[Chunk]]:
+    """Neighbouring chunks gathered to at least `size` bytes, so that a thousand small files are no thousand tasks."""
+    pack: list[Chunk] = []
+    total = 0
+    for chunk in chunks:
+        pack.append(chunk)
+        total += len(chunk.payload)
+        if total >= size:
+            yield pack
+            pack, total = [], 0
+    if pack:
+        yield pack
 
 
-def _refused(position: int, reason: str, detail: str) -> Row:
-    return {"position": position, "rule": "sources", "reason": reason, "detail": detail}
+Placed = Iterator[tuple[Chunk, int]]  # a chunk and the position behind its last row
+
+
+def _lines(file: IO[bytes], uri: str, form: Format, size: int) -> Placed:
+    start = number = total = 0
+    lines: list[bytes] = []
+    try:
+        while line := file.readline(LONGEST_ROW):
+            if len(line) == LONGEST_ROW and not line.endswith(b"\n"):
+                yield Chunk(uri, form, start, b"".join(lines)), number
+                while (rest := file.readline(LONGEST_ROW)) and not rest.endswith(b"\n"):
+                    pass
+                yield _too_long(uri, form, number), number + 1
+                start, lines, total = number + 1, [], 0
+            else:
+                lines.append(line)
+                total += len(line)
+                if total >= size:
+                    yield Chunk(uri, form, start, b"".join(lines)), number + 1
+                    start, lines, total = number + 1, [], 0
+            number += 1
+    except BROKEN_FILE:
+        yield Chunk(uri, form, start, b"".join(lines)), number  # what was read before the damage
+        raise
+    if lines:
+        yield Chunk(uri, form, start, b"".join(lines)), number
+
+
+def _record_batches(file: IO[bytes], uri: str, form: Format, size: int) -> Placed:
+    position = 0
+    for batch in pq.ParquetFile(file).iter_batches(batch_size=1_000):
+        rows = max(1, batch.num_rows * size // max(size, batch.nbytes))
+        for at in range(0, batch.num_rows, rows):
+            part = batch.slice(at, rows)
+            sink = pa.BufferOutputStream()
+            with pa.ipc.new_stream(sink, batch.schema) as writer:
+                writer.write_batch(part)
+            position += part.num_rows
+            yield Chunk(uri, form, position - part.num_rows, sink.getvalue().to_pybytes()), position
+
+
+def _whole(file: IO[bytes], uri: str, form: Format, size: int) -> Placed:
+    data = file.read(LONGEST_ROW + 1)
+    yield (_too_long(uri, form, 0) if len(data) > LONGEST_ROW else Chunk(uri, form, 0, data)), 1
+
+
+def _elements(file: IO[bytes], uri: str, form: Format, size: int) -> Placed:
+    start = position = total = 0
+    parts: list[str] = []
+    try:
+        for element in ijson.items(file, "item", use_float=True):
+            parts.append(json.dumps(element, ensure_ascii=False))
+            total += len(parts[-1])
+            position += 1
+            if total >= size:
+                yield _array(uri, form, start, parts), position
+                start, parts, total = position, [], 0
+    except BROKEN_FILE:
+        yield _array(uri, form, start, parts), position
+        raise
+    if parts:
+        yield _array(uri, form, start, parts), position
+
+
+def _array(uri: str, form: Format, position: int, parts: list[str]) -> Chunk:
+    # One element a line: JSON escapes line feeds, so the parser of JSON Lines reads it again.
+    return Chunk(uri, form, position, "\n".join(parts).encode("utf-8", "surrogatepass"))
+
+
+def _too_long(uri: str, form: Format, position: int) -> Chunk:
+    return Chunk(uri, form, position, reason="row_too_long", detail=f"more than {LONGEST_ROW} bytes")

@@ -17,11 +17,10 @@ from typing import Any
 import pyarrow as pa
 
 from apollo_ray.evaluate.settings import Benchmark
-from apollo_ray.records import DROPPED, EVAL_ITEM
+from apollo_ray.records import DROPPED, EVAL_ITEM, MAX_ROW_CHARACTERS
 from apollo_ray.text import content_id
 
 RULE = "benchmarks"
-MAX_ROW_CHARACTERS = 4_000  # of a refused row that are kept
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _LANG_OF_FILE = re.compile(r"(?:^|[_.-])([a-z]{2})\.jsonl$")  # choice_en.jsonl, en.jsonl
 _BRACKETS_AND_STOPS = " \t().[]"

@@ -10,9 +10,9 @@ import pyarrow as pa
 
 from apollo_ray.errors import UserError
 from apollo_ray.evaluate import client, prompts, statistics
-from apollo_ray.evaluate.benchmarks import MAX_ROW_CHARACTERS, first_items, parse_items
+from apollo_ray.evaluate.benchmarks import first_items, parse_items
 from apollo_ray.evaluate.settings import Benchmark, StageSettings
-from apollo_ray.records import DROPPED, EVAL_ANSWER
+from apollo_ray.records import DROPPED, EVAL_ANSWER, MAX_ROW_CHARACTERS
 from apollo_ray.step import Context, Result
 from apollo_ray.store import Counts, expand, open_fs
 

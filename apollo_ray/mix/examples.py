@@ -5,7 +5,7 @@ import pyarrow as pa
 from apollo_ray.mix.priority import PRETRAINING, sample_class, sort_key
 from apollo_ray.mix.settings import StageSettings
 from apollo_ray.mix.template import Encode, encode_conversation, encode_text
-from apollo_ray.records import IGNORED
+from apollo_ray.records import IGNORED, REFUSAL
 
 EXAMPLE = pa.schema(
     [
@@ -17,9 +17,7 @@ EXAMPLE = pa.schema(
         ("lang", pa.string()),
         ("input_ids", pa.list_(pa.int32())),
         ("labels", pa.list_(pa.int32())),
-        ("rule", pa.string()),
-        ("reason", pa.string()),
-        ("detail", pa.string()),
+        *REFUSAL,
     ]
 )
 
@@ -34,7 +32,7 @@ def conversation_examples(table: pa.Table, settings: StageSettings, encode: Enco
             refusal = ("too_long", f"{len(ids)} tokens, at most {settings.sequence_length}")
         elif all(label == IGNORED for label in labels[1:]):
             refusal = ("no_supervised_token", "every label is masked")
-        kind = sample_class(row["kind"], rewritten=row["document"] is not None)
+        kind = sample_class(row["kind"], row["phase"], rewritten=row["document"] is not None)
         rows += _copies(row, 0, kind, ids, labels, refusal, settings)
     return pa.Table.from_pylist(rows, EXAMPLE)
 

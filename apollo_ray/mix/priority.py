@@ -14,8 +14,10 @@ PRETRAINING_KINDS = frozenset({"book", "paper", "encyclopedia", "guideline", "we
 INSTRUCTION_KINDS = frozenset({"exam", "patient", "general"})
 
 
-def sample_class(kind: str | None, rewritten: bool) -> str:
-    """Class of an example by its kind; of a kind that the paper does not name, by whether it was rewritten."""
+def sample_class(kind: str | None, phase: str | None, rewritten: bool) -> str:
+    """Class of an example: its phase where a source states one, else by kind, else by whether it was rewritten."""
+    if phase is not None:
+        return phase
     if kind in PRETRAINING_KINDS:
         return PRETRAINING
     if kind in INSTRUCTION_KINDS:

@@ -18,6 +18,7 @@ from apollo_ray.mix.examples import EXAMPLE, conversation_examples, document_exa
 from apollo_ray.mix.pack import Sequence, pack
 from apollo_ray.mix.settings import StageSettings
 from apollo_ray.records import CONVERSATION, DOCUMENT, PACKED_SEQUENCE
+from apollo_ray.refusals import split
 from apollo_ray.step import Context, Result
 from apollo_ray.store import Counts, FileEntry
 
@@ -106,7 +107,7 @@ class _Stream:
     def _kept(self) -> Iterator[tuple[list[int], list[int]]]:
         for batch in self.examples.iter_batches(batch_size=None, batch_format="pyarrow"):
             self.read += batch.num_rows
-            _, refused = dataset.split(batch, EXAMPLE)
+            _, refused = split(batch, EXAMPLE)
             self.refused.append(refused)
             self.refusals.update(refused["reason"].to_pylist())
             for row in batch.to_pylist():

@@ -2,18 +2,16 @@
 
 import json
 import math
-from collections import Counter
 from typing import Any
 
 from apollo_ray.records import LANGUAGES
-from apollo_ray.report import verdict
+from apollo_ray.report import collect_curation, verdict
 from apollo_ray.report.contents import (
     ENSEMBLE,
     MODELS,
     Accuracies,
     Answer,
     Funnel,
-    FunnelRow,
     Mix,
     Perplexities,
     Report,
@@ -22,11 +20,11 @@ from apollo_ray.report.contents import (
     StepRow,
     Training,
     ordered,
+    total,
 )
+from apollo_ray.report.reading import count, number, text
 from apollo_ray.run import PlannedStep
 from apollo_ray.store import Manifest, Store, step_directory
-
-KEPT = "kept"
 
 
 def collect(store: Store, run: str, steps: list[PlannedStep]) -> Report:
@@ -36,12 +34,17 @@ def collect(store: Store, run: str, steps: list[PlannedStep]) -> Report:
     evaluations = stage.get("evaluate", [])
     perplexities = tuple(group for manifest in evaluations for group in _perplexities(manifest))
     accuracies = tuple(group for manifest in evaluations for group in _accuracies(manifest))
+    texts = [manifest for manifest in manifests if manifest.stage in ("corpus", "rewrite")]
+    leaks = {manifest.step: collect_curation.leaks(store, manifest) for manifest in texts}
     return Report(
         run=run,
         store=store.uri,
         verdict=(verdict.on_perplexity(perplexities), verdict.on_accuracy(accuracies)),
         steps=tuple(_step_row(store, step) for step in steps),
-        funnels=tuple(_funnel(manifest) for manifest in manifests if manifest.stage in ("corpus", "rewrite")),
+        funnels=tuple(map(_funnel, texts)),
+        curations=tuple(map(collect_curation.curation, stage.get("corpus", []))),
+        leaks=tuple(found for found in leaks.values() if found),
+        unsearched=tuple(step for step, found in leaks.items() if not found),
         mixes=tuple(_mix(manifest) for manifest in stage.get("mix", [])),
         trainings=tuple(_training(store, manifest) for manifest in stage.get("train", [])),
         perplexities=perplexities,
@@ -59,26 +62,18 @@ def _step_row(store: Store, step: PlannedStep) -> StepRow:
 
 def _funnel(manifest: Manifest) -> Funnel:
     summary = manifest.summary
-    languages = _funnel_rows(summary.get("by_language", {}))
-    totals: Counter[str] = Counter()
-    for row in languages:
-        totals.update(row.dropped)
+    languages = collect_curation.funnel_rows(summary.get("by_language"))
     return Funnel(
         step=manifest.step,
         stage=manifest.stage,
         unit=manifest.counts.unit,
         languages=languages,
-        sources=_funnel_rows(summary.get("by_source", {})),
-        reasons=tuple(sorted(totals, key=lambda reason: (-totals[reason], reason))),
-        documents=summary.get("documents"),
-        engine=summary.get("engine"),
-    )
-
-
-def _funnel_rows(groups: dict[str, dict[str, int]]) -> tuple[FunnelRow, ...]:
-    return tuple(
-        FunnelRow(name, groups[name].get(KEPT, 0), {key: n for key, n in groups[name].items() if key != KEPT})
-        for name in ordered(groups, LANGUAGES)
+        sources=collect_curation.funnel_rows(summary.get("by_source")),
+        reasons=total(languages).reasons,
+        documents=None if number(summary.get("documents")) is None else count(summary["documents"]),
+        engine=None if summary.get("engine") is None else text(summary["engine"]),
+        crossed=collect_curation.crossed(summary.get("by_language_and_source")),
+        refused=collect_curation.refused(summary.get("samples")),
     )
 
 

@@ -2,16 +2,20 @@
 
 import datetime
 import math
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from apollo_ray.records import LANGUAGES
+from apollo_ray.report.curation import Curation, Leaks
 from apollo_ray.store import Manifest
 
 BASE, EXPERT, ENSEMBLE = "base", "expert", "ensemble"
 MODELS = (BASE, EXPERT, "anti_expert", ENSEMBLE)
 """Names that the endpoint gives its models, in the order of the report; others follow by name."""
+KEPT = "kept"
+"""Stands among the reasons of a funnel for the rows that met none."""
 CHANCE = 0.25
 """Accuracy of guessing among four options, the usual number; a summary does not say how many there were."""
 
@@ -66,6 +70,23 @@ class FunnelRow:
     def read(self) -> int:
         return self.kept + sum(self.dropped.values())
 
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """The most frequent first."""
+        return tuple(sorted(self.dropped, key=lambda reason: (-self.dropped[reason], reason)))
+
+
+@dataclass(frozen=True)
+class RefusedRow:
+    """An example of a refused row. `text` is its beginning."""
+
+    reason: str
+    lang: str
+    id: str
+    source: str
+    detail: str
+    text: str
+
 
 @dataclass(frozen=True)
 class Funnel:
@@ -79,6 +100,8 @@ class Funnel:
     reasons: tuple[str, ...]
     documents: int | None  # that a rewrite step cut into passages
     engine: str | None  # that wrote the questions and answers of a rewrite step
+    crossed: tuple[tuple[str, tuple[FunnelRow, ...]], ...] = ()  # language -> its sources
+    refused: tuple[RefusedRow, ...] = ()
 
     def row(self, language: str) -> FunnelRow | None:
         return next((row for row in self.languages if row.name == language), None)
@@ -197,6 +220,9 @@ class Report:
     verdict: tuple[str, str]
     steps: tuple[StepRow, ...]
     funnels: tuple[Funnel, ...]
+    curations: tuple[Curation, ...]
+    leaks: tuple[Leaks, ...]
+    unsearched: tuple[str, ...]  # corpus and rewrite steps that did not look for overlaps with benchmarks
     mixes: tuple[Mix, ...]
     trainings: tuple[Training, ...]
     perplexities: tuple[Perplexities, ...]
@@ -222,6 +248,16 @@ class Report:
     def packages(self) -> tuple[str, ...]:
         """Every package that a manifest names a version of."""
         return tuple(sorted({name for step in self.steps if step.manifest for name in step.manifest.versions}))
+
+
+def total(rows: Iterable[FunnelRow]) -> FunnelRow:
+    """All rows together."""
+    dropped: Counter[str] = Counter()
+    kept = 0
+    for row in rows:
+        kept += row.kept
+        dropped.update(row.dropped)
+    return FunnelRow("all", kept, dict(dropped))
 
 
 def ordered(names: Iterable[str], first: tuple[str, ...]) -> tuple[str, ...]:

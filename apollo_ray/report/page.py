@@ -1,5 +1,6 @@
 """The report as one HTML page that needs nothing but itself: no script, no network, no fonts."""
 
+from functools import cache
 from importlib import resources
 from pathlib import Path
 
@@ -7,9 +8,10 @@ import jinja2
 from markupsafe import Markup
 
 from apollo_ray.errors import UserError
-from apollo_ray.report import plots
+from apollo_ray.report import curation_plots, plots
 from apollo_ray.report.collect import collect
-from apollo_ray.report.contents import BASE, CHANCE, ENSEMBLE, Report, percent, shown
+from apollo_ray.report.contents import BASE, CHANCE, ENSEMBLE, Report, percent, shown, total
+from apollo_ray.report.curation import PAPER_RULE, Limits
 from apollo_ray.run import PlannedStep
 from apollo_ray.store import Store
 
@@ -39,14 +41,50 @@ def write(store: Store, config_name: str, steps: list[PlannedStep], target: str 
 
 def render(report: Report) -> str:
     """The page. All text of the data is escaped; the same report gives the same text."""
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            report=report,
+            charts=_charts(report),
+            base=BASE,
+            ensemble=ENSEMBLE,
+            chance=CHANCE,
+            paper_rule=PAPER_RULE,
+            most_languages=curation_plots.MAX_LANGUAGES,
+        )
+    )
+
+
+@cache
+def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=jinja2.FunctionLoader(_template),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    environment.filters |= {"shown": shown, "percent": percent}
-    source = resources.files("apollo_ray.report").joinpath("page.html").read_text(encoding="utf-8")
-    return environment.from_string(source).render(
-        report=report, charts=_charts(report), base=BASE, ensemble=ENSEMBLE, chance=CHANCE
-    )
+    environment.filters |= {
+        "shown": shown,
+        "percent": percent,
+        "limit": _limit,
+        "total": total,
+        "title": curation_plots.title,
+    }
+    return environment
+
+
+def _template(name: str) -> str:
+    return resources.files("apollo_ray.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _limit(limits: Limits) -> str:
+    """What is kept, in words short enough for a cell."""
+    low, high = ("" if value is None else f"{value:,.3g}" for value in limits)
+    if low and high:
+        return f"{low} to {high}"
+    return f"at least {low}" if low else f"at most {high}" if high else "-"
 
 
 def _charts(report: Report) -> dict[str, list[Markup | None]]:
@@ -55,6 +93,14 @@ def _charts(report: Report) -> dict[str, list[Markup | None]]:
     charts: dict[str, list[str | None]] = {
         "funnels": [
             plots.funnel(item, f"funnel{n}") if item.languages else None for n, item in enumerate(report.funnels)
+        ],
+        "lengths": [
+            curation_plots.lengths(item, f"lengths{n}") if item.lengths else None
+            for n, item in enumerate(report.curations)
+        ],
+        "measures": [
+            curation_plots.measures(item, f"measures{n}") if item.histograms else None
+            for n, item in enumerate(report.curations)
         ],
         "mixes": [plots.stream(item, f"mix{n}") if item.shares else None for n, item in enumerate(report.mixes)],
         "losses": [plots.losses(curves, "loss")] if curves else [],

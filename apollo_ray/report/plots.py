@@ -1,68 +1,30 @@
-"""The report's charts as SVG text to be put inline: no files, no fonts, no pyplot, the same bytes for the same data.
+"""The report's charts of a run. How they are drawn: drawing.py."""
 
-Lines and text take the page's own colour (currentColor), so one chart serves light and dark. Labels are cut to ASCII:
-language codes, names of steps and models; so no chart needs a font for a script.
-"""
-
-import html
-import io
-import re
-import string
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import cycle
-from typing import Any
 
-import matplotlib
-import matplotlib.style
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
 from apollo_ray.report.contents import CHANCE, Accuracies, Funnel, Mix, Perplexities, Training
+from apollo_ray.report.drawing import COLOURS, GREY, INK, WIDTH, label, legend_above, style, svg
 
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9")
-"""Okabe and Ito (2008) without black and yellow, which vanish on a dark and on a light page."""
-GREY = "#8A8A8A"
 MODEL_COLOURS = {"base": GREY, "expert": "#E69F00", "anti_expert": "#56B4E9", "ensemble": "#0072B2"}
 MARKERS = ("o", "s", "^", "D", "v", "P")
 DASHES = ("-", "--", ":", "-.")
-INK = "#010203"  # a colour that no data has, replaced by currentColor in the SVG
-WIDTH = 7.6  # inches
-MAX_LABEL = 32  # characters
 MAX_POINTS = 400  # of a loss curve; more are averaged in bins, or a long run would give megabytes of path
-NO_METADATA = {"Creator": None, "Date": None, "Format": None, "Type": None}
-STYLE = {
-    "svg.hashsalt": "apollo",
-    "svg.fonttype": "none",  # text stays text: small, selectable, searchable
-    "text.parse_math": False,  # a $ in a name is a $
-    "font.size": 9,
-    "text.color": INK,
-    "axes.edgecolor": INK,
-    "axes.labelcolor": INK,
-    "axes.titlesize": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "grid.color": INK,
-    "grid.alpha": 0.15,
-    "legend.frameon": False,
-}
 
 
 def funnel(data: Funnel, key: str) -> str:
     """Rows read and kept a language, beside what was dropped by reason as percent of the rows read."""
-    with _style():
+    with style():
         figure = Figure(figsize=(WIDTH, 1.5 + 0.3 * len(data.languages)), layout="constrained")
         left, right = figure.subplots(1, 2, sharey=True)
         places = range(len(data.languages))
         left.barh(places, [row.read for row in data.languages], 0.7, color=GREY, alpha=0.45, label="read")
         left.barh(places, [row.kept for row in data.languages], 0.7, color=COLOURS[0], label="kept")
-        left.set_xlabel(f"{_label(data.unit)}s")
+        left.set_xlabel(f"{label(data.unit)}s")
         left.set_ylabel("language")
-        left.set_yticks(places, [_label(row.name) for row in data.languages])
+        left.set_yticks(places, [label(row.name) for row in data.languages])
         left.invert_yaxis()
         left.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         left.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
@@ -70,16 +32,16 @@ def funnel(data: Funnel, key: str) -> str:
         for (name, reasons), colour in zip(_top_reasons(data), (*COLOURS[1:], GREY), strict=False):
             counts = [sum(row.dropped.get(reason, 0) for reason in reasons) for row in data.languages]
             widths = [100 * n / row.read if row.read else 0.0 for n, row in zip(counts, data.languages, strict=True)]
-            right.barh(places, widths, 0.7, left=ends, color=colour, label=_label(name))
+            right.barh(places, widths, 0.7, left=ends, color=colour, label=label(name))
             ends = [end + width for end, width in zip(ends, widths, strict=True)]
         if not data.reasons:
             right.text(0.5, 0.5, "nothing dropped", ha="center", va="center", transform=right.transAxes)
             right.set_xticks([])
-        right.set_xlabel(f"dropped (% of {_label(data.unit)}s read)")
+        right.set_xlabel(f"dropped (% of {label(data.unit)}s read)")
         for axes in (left, right):
             axes.grid(axis="x")
-            _legend_above(axes, room=48)
-        return _svg(figure, key, f"{_label(data.step)}: {_label(data.unit)}s read, kept and dropped by language")
+            legend_above(axes, room=48)
+        return svg(figure, key, f"{label(data.step)}: {label(data.unit)}s read, kept and dropped by language")
 
 
 def _top_reasons(data: Funnel) -> list[tuple[str, list[str]]]:
@@ -91,7 +53,7 @@ def _top_reasons(data: Funnel) -> list[tuple[str, list[str]]]:
 
 def stream(data: Mix, key: str) -> str:
     """Share of each class along the stream, stacked to 100 %."""
-    with _style():
+    with style():
         figure = Figure(figsize=(WIDTH, 2.6), layout="constrained")
         axes = figure.subplots()
         bins = max(len(values) for values in data.shares.values())
@@ -99,31 +61,31 @@ def stream(data: Mix, key: str) -> str:
         bottom = [0.0] * bins
         for (name, values), colour in zip(data.shares.items(), cycle((*COLOURS, GREY)), strict=False):
             top = [low + 100 * value for low, value in zip(bottom, values, strict=True)]
-            axes.stairs(top, edges, baseline=bottom, fill=True, color=colour, label=_label(name))
+            axes.stairs(top, edges, baseline=bottom, fill=True, color=colour, label=label(name))
             bottom = top
         axes.set(
             xlim=(0, 100), ylim=(0, 100), xlabel="place in the stream (% of examples)", ylabel="share of tokens (%)"
         )
-        _legend_above(axes)
-        return _svg(figure, key, f"{_label(data.step)}: share of each class along the stream")
+        legend_above(axes)
+        return svg(figure, key, f"{label(data.step)}: share of each class along the stream")
 
 
 def losses(data: tuple[Training, ...], key: str) -> str:
     """Training loss of every step in one chart."""
-    with _style():
+    with style():
         figure = Figure(figsize=(WIDTH, 3.4), layout="constrained")
         axes = figure.subplots()
         for index, training in enumerate(data):
             curve = thinned(training.curve)
             colour, dash = COLOURS[index % len(COLOURS)], DASHES[index % len(DASHES)]
             marker = "o" if len(curve) == 1 else ""
-            axes.plot(*zip(*curve, strict=True), dash, color=colour, marker=marker, lw=1.3, label=_label(training.step))
+            axes.plot(*zip(*curve, strict=True), dash, color=colour, marker=marker, lw=1.3, label=label(training.step))
         axes.set(xlabel="optimizer step", ylabel="training loss (nats per token)")
         axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
         axes.grid()
-        _legend_above(axes)
-        return _svg(figure, key, "training loss by optimizer step")
+        legend_above(axes)
+        return svg(figure, key, "training loss by optimizer step")
 
 
 def thinned(curve: tuple[tuple[int, float], ...]) -> list[tuple[float, float]]:
@@ -135,7 +97,7 @@ def thinned(curve: tuple[tuple[int, float], ...]) -> list[tuple[float, float]]:
 
 def perplexity(data: Perplexities, key: str) -> str:
     """Perplexity by language and model. Bars stand on 1, its least value, so their length is nats per token."""
-    with _style():
+    with style():
         figure = Figure(figsize=(WIDTH, 3.2), layout="constrained")
         axes = figure.subplots()
         width = 0.8 / len(data.models)
@@ -144,22 +106,22 @@ def perplexity(data: Perplexities, key: str) -> str:
             heights = [data.values[data.languages[n], model] for n in places]
             shift = (index - (len(data.models) - 1) / 2) * width
             shifted = [place + shift for place in places]
-            axes.bar(shifted, heights, 0.92 * width, color=_model_colour(data.models, model), label=_label(model))
+            axes.bar(shifted, heights, 0.92 * width, color=_model_colour(data.models, model), label=label(model))
         axes.set_yscale("log")
         axes.set_ylim(1, 1.3 * max([1.0, *data.values.values()]))
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
         axes.yaxis.set_minor_formatter(NullFormatter())
-        axes.set_xticks(range(len(data.languages)), [_label(lang) for lang in data.languages])
+        axes.set_xticks(range(len(data.languages)), [label(lang) for lang in data.languages])
         axes.set(xlabel="language", ylabel="perplexity per token (log axis)")
         axes.grid(axis="y")
-        _legend_above(axes)
-        return _svg(figure, key, f"{_label(data.benchmark)}: perplexity by language and model")
+        legend_above(axes)
+        return svg(figure, key, f"{label(data.benchmark)}: perplexity by language and model")
 
 
 def accuracy(data: Accuracies, key: str) -> str:
     """Accuracy with its 95 % interval by language and model, and the line of chance."""
-    with _style():
+    with style():
         rows = len(data.languages) * len(data.models)
         figure = Figure(figsize=(WIDTH, 1.5 + 0.17 * rows), layout="constrained")
         axes = figure.subplots()
@@ -179,53 +141,17 @@ def accuracy(data: Accuracies, key: str) -> str:
                 lw=1.3,
                 capsize=2,
                 color=_model_colour(data.models, model),
-                label=_label(model),
+                label=label(model),
             )
-        axes.set_yticks(range(len(data.languages)), [_label(lang) for lang in data.languages])
+        axes.set_yticks(range(len(data.languages)), [label(lang) for lang in data.languages])
         axes.invert_yaxis()
         axes.set(xlim=(0, 100), xlabel="right answers (%), with 95 % interval", ylabel="language")
         axes.grid(axis="x")
-        _legend_above(axes)
-        return _svg(figure, key, f"{_label(data.benchmark)}: accuracy by language and model")
+        legend_above(axes)
+        return svg(figure, key, f"{label(data.benchmark)}: accuracy by language and model")
 
 
 def _model_colour(models: tuple[str, ...], model: str) -> str:
     others = [name for name in models if name not in MODEL_COLOURS]
     free = [colour for colour in COLOURS if colour not in MODEL_COLOURS.values()]
     return MODEL_COLOURS[model] if model in MODEL_COLOURS else free[others.index(model) % len(free)]
-
-
-def _label(name: str) -> str:
-    """Printable ASCII of bounded length; matplotlib hides labels that start with an underscore."""
-    kept = "".join(mark if mark in string.printable and mark not in "\t\n\r\v\f" else "?" for mark in name)
-    short = kept if len(kept) <= MAX_LABEL else kept[: MAX_LABEL - 3] + "..."
-    return " " + short if short.startswith("_") else short
-
-
-def _legend_above(axes: Axes, room: int = 96) -> None:
-    """Legend in as many columns as fit into `room` characters: the whole width of a figure has 96."""
-    handles, labels = axes.get_legend_handles_labels()
-    if handles:
-        columns = max(1, room // (max(map(len, labels)) + 7))  # 7 for the handle and the space between
-        axes.legend(handles, labels, ncols=columns, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
-
-
-@contextmanager
-def _style() -> Iterator[None]:
-    """Our settings over matplotlib's own, whatever the user's matplotlibrc says; undone afterwards."""
-    settings: dict[Any, Any] = STYLE
-    with matplotlib.style.context("default"), matplotlib.rc_context(settings):
-        yield
-
-
-def _svg(figure: Figure, key: str, title: str) -> str:
-    """The figure as an <svg> element with `title` for screen readers. Ids start with `key`: all charts share a page."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="svg", transparent=True, metadata=NO_METADATA)
-    text = buffer.getvalue().decode()
-    text = text[text.index("<svg") :].replace(INK, "currentColor")
-    text = re.sub(r' (xmlns(:xlink)?|version)="[^"]*"', "", text)
-    text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
-    text = text.replace(' id="', f' id="{key}-').replace('xlink:href="#', f'href="#{key}-')
-    text = text.replace("url(#", f"url(#{key}-")
-    return text.replace("<svg ", f'<svg role="img" aria-label="{html.escape(title)}" ', 1).strip()

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from apollo_ray.report.collect import collect
 from apollo_ray.report.contents import Accuracies, Perplexities, Report, percent, shown
+from apollo_ray.report.curation import PAPER_RULE, Curation, Leaks
 from apollo_ray.run import PlannedStep
 from apollo_ray.store import Store
 
@@ -16,9 +17,12 @@ MAX_CHARACTERS = 300  # of a question or an answer; the page has the whole
 
 
 def show(console: Console, store: Store, run: str, steps: list[PlannedStep]) -> None:
-    """Print steps, perplexity, accuracy, answers, warnings and the verdict, as far as steps are finished."""
+    """Print steps, text, overlaps, scores, answers, warnings and the verdict, as far as steps are finished."""
     report = collect(store, run, steps)
-    tables = [_steps(report), *map(_perplexity, report.perplexities), *map(_accuracy, report.accuracies)]
+    tables = [_steps(report)]
+    tables += [_text_of(item) for item in report.curations if item.sizes]
+    tables += [_leaks(item) for item in report.leaks if item.overlaps.total]
+    tables += [*map(_perplexity, report.perplexities), *map(_accuracy, report.accuracies)]
     if report.answers:
         tables.append(_answers(report))
     for table in tables:
@@ -40,6 +44,27 @@ def _steps(report: Report) -> Table:
         numbers = [shown(counts.read if counts else None), shown(counts.kept if counts else None), shown(step.dropped)]
         last = _text(step.fingerprint) if counts else Text("not finished", style="yellow")
         table.add_row(_text(step.name), *numbers, shown(step.seconds, 1), last)
+    return table
+
+
+def _text_of(item: Curation) -> Table:
+    caption = "kept text; rules find much of the personal data, not all of it"
+    table = _table(f"text: {item.step}", "language", caption)
+    for head in ("characters", "words", "personal data replaced"):
+        table.add_column(head, justify="right", overflow="fold")
+    for size in item.languages:
+        replaced = shown(item.personal.column_total(size.lang))
+        table.add_row(_text(size.lang), shown(size.characters), shown(size.words), replaced)
+    return table
+
+
+def _leaks(item: Leaks) -> Table:
+    table = _table(f"overlaps with benchmarks: {item.step}", "benchmark", f"{PAPER_RULE} is the paper's rule")
+    for rule in item.overlaps.columns:
+        table.add_column(_text(rule), justify="right", overflow="fold")
+    for name in item.overlaps.rows:
+        numbers = [shown(item.overlaps.values.get((name, rule), 0)) for rule in item.overlaps.columns]
+        table.add_row(_text(name), *numbers)
     return table
 
 

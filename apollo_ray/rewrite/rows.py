@@ -5,16 +5,18 @@ from typing import Any
 
 import pyarrow as pa
 
-from apollo_ray.records import CONVERSATION
+from apollo_ray import leaks
+from apollo_ray.decontaminate import Index
+from apollo_ray.language import tag
+from apollo_ray.leaks import Decontamination
+from apollo_ray.records import CONVERSATION, REFUSAL
 from apollo_ray.rewrite.dialogue import dialogue_turns
 from apollo_ray.rewrite.segment import Passage, passages
 from apollo_ray.rewrite.settings import StageSettings
 from apollo_ray.rewrite.verify import Refusal, check_pair
-from apollo_ray.text import content_id, tag_language
+from apollo_ray.text import content_id
 
-PREPARED = pa.schema(
-    [*CONVERSATION, ("rule", pa.string()), ("reason", pa.string()), ("detail", pa.string()), ("passage", pa.string())]
-)
+PREPARED = pa.schema([*CONVERSATION, *REFUSAL, ("passage", pa.string()), leaks.OVERLAPS])
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ def conversation(
     """A row of PREPARED. The pair is checked here; a dialogue's turns were cleaned by the corpus stage."""
     document, passage = unit.document, unit.passage
     if refusal is None and unit.turns is None:
-        answer_lang, _ = tag_language(turns[1])
+        answer_lang = tag(turns[1], passage.lang).lang
         # Short lists of terms give a detector little to go by: hold only what is long enough to be sure of.
         answer_lang = passage.lang if len(turns[1]) < 4 * floor else answer_lang
         refusal = check_pair(turns[0], turns[1], passage.lang, answer_lang, floor)
@@ -57,6 +59,7 @@ def conversation(
         "turns": turns,
         "lang": passage.lang,
         "kind": document["kind"],
+        "phase": document["phase"],
         "source": document["source"],
         "license": document["license"],
         "document": document["id"],
@@ -69,3 +72,20 @@ def conversation(
         "detail": refusal.detail if refusal else None,
         "passage": passage.text,
     }
+
+
+def refuse_leaks(rows: list[dict[str, Any]], questions: Index, chosen: Decontamination) -> list[dict[str, Any]]:
+    """The rows, those refused that hold a benchmark's question: an engine may know the questions by heart."""
+    found = questions.search(["\n".join(row["turns"]) if row["reason"] is None else "" for row in rows])
+    checked = []
+    for row, overlaps in zip(rows, map(chosen.refuses, found), strict=True):
+        if overlaps:
+            reason, detail = leaks.refusal(overlaps)
+            row = row | {
+                "rule": "decontaminate",
+                "reason": reason,
+                "detail": detail,
+                "overlaps": leaks.listed(overlaps),
+            }
+        checked.append(row)
+    return checked

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from apollo_ray.config import INPUT, Settings, how_to_run
+from apollo_ray.leaks import Decontamination
 
 MAX_CHARACTERS = {"default": 8_000, "zh": 450, "ar": 500}
 """Longest passage. Stands for the paper's blocks of 2,048 tokens (en es fr hi), 256 (zh) and 128 (ar)."""
@@ -47,6 +48,7 @@ class StageSettings(Settings):
     engine: Annotated[TemplateEngine | OpenAIEngine, Field(discriminator="kind")] = TemplateEngine()
     max_characters: dict[str, Annotated[int, Field(ge=50)]] = MAX_CHARACTERS
     min_answer_characters: dict[str, Annotated[int, Field(ge=1)]] = MIN_ANSWER_CHARACTERS
+    decontaminate: Decontamination | None = None  # an engine may know a benchmark's questions by heart
 
     def passage_limit(self, lang: str) -> int:
         return self.max_characters.get(lang, self.max_characters.get("default", 8_000))

@@ -1,10 +1,13 @@
 """Rewrite on Ray Data: documents to passages, an engine to pairs, checks, one writing pass."""
 
+import json
 from collections.abc import Iterator
+from typing import Any
 
 import pyarrow as pa
+import ray
 
-from apollo_ray import dataset
+from apollo_ray import dataset, leaks, refusals
 from apollo_ray.errors import UserError
 from apollo_ray.records import CONVERSATION, DOCUMENT
 from apollo_ray.rewrite import openai_engine, prompts, rows, template_engine
@@ -23,26 +26,38 @@ def run(context: Context[StageSettings]) -> Result:
     documents = dataset.read_parts(context, list(settings.documents), DOCUMENT)
     number = sum(context.input(name).rows for name in settings.documents)
     context.say(f"{number} documents, engine {engine_name(settings)}")
+    index = leaks.load_index(settings.decontaminate, f"steps.{context.step}") if settings.decontaminate else None
     pairs = documents.map_batches(
-        _rewrite, fn_args=(settings, context.store), batch_format="pyarrow", batch_size=None, zero_copy_batch=True
+        _rewrite,
+        fn_args=(settings, context.store, ray.put(index)),
+        batch_format="pyarrow",
+        batch_size=None,
+        zero_copy_batch=True,
     )
-    data, dropped, tally = dataset.write_rows(pairs, context, CONVERSATION)
-    counts = dataset.counts("passage", tally)
+    data, dropped, tally, said = dataset.write_rows(pairs, context, CONVERSATION, _overlaps, (leaks.OVERLAPS.name,))
+    counts = refusals.counts("passage", tally)
     if not counts.kept:
         raise UserError(f"steps.{context.step}: of {counts.read} passages none gave a pair: {counts.dropped}")
+    overlaps = leaks.ledger_table(row for block in said for row in json.loads(block))
+    ledger = [context.store.write_table(f"{context.directory}/overlaps", overlaps)] if overlaps.num_rows else []
     summary = {
-        "by_language": dataset.funnel(tally, "language"),
+        "by_language": refusals.funnel(tally, "language"),
         "documents": number,
         "engine": engine_name(settings),
+        "leaks": leaks.tally(overlaps),
     }
-    return Result(counts, data=data, dropped=dropped, summary=summary)
+    return Result(counts, data=data, dropped=dropped, extra=ledger, summary=summary)
+
+
+def _overlaps(table: pa.Table) -> str:
+    return json.dumps(leaks.ledger(table.to_pylist()), ensure_ascii=False)
 
 
 def engine_name(settings: StageSettings) -> str:
     return settings.engine.model if isinstance(settings.engine, OpenAIEngine) else settings.engine.kind
 
 
-def _rewrite(documents: pa.Table, settings: StageSettings, store: Store) -> Iterator[pa.Table]:
+def _rewrite(documents: pa.Table, settings: StageSettings, store: Store, index: Any) -> Iterator[pa.Table]:
     units = rows.units(documents, settings)
     asked = [unit.passage for unit in units if unit.turns is None]
     written = iter(_write(asked, settings, store))
@@ -55,6 +70,8 @@ def _rewrite(documents: pa.Table, settings: StageSettings, store: Store) -> Iter
         prompt_hash = prompts.prompt_hash(unit.passage.lang) if by_llm else None
         floor = settings.answer_floor(unit.passage.lang)
         made.append(rows.conversation(unit, turns, result.refusal, engine, prompt_hash, floor))
+    if settings.decontaminate:
+        made = rows.refuse_leaks(made, ray.get(index), settings.decontaminate)
     yield pa.Table.from_pylist(made, rows.PREPARED)
 
 

@@ -61,7 +61,9 @@ def test_keys_depend_on_seed_identity_and_copy_alone() -> None:
 
 
 def test_classes_follow_the_paper() -> None:
-    assert {kind: sample_class(kind, False) for kind in ("book", "math", "code", "exam", "patient", "general")} == {
+    assert {
+        kind: sample_class(kind, None, False) for kind in ("book", "math", "code", "exam", "patient", "general")
+    } == {
         "book": "pretraining",
         "math": "pretraining",
         "code": "pretraining",
@@ -69,8 +71,9 @@ def test_classes_follow_the_paper() -> None:
         "patient": "instruction",
         "general": "instruction",
     }
-    assert sample_class("leaflet", True) == "pretraining"
-    assert sample_class(None, False) == "instruction"
+    assert sample_class("leaflet", None, True) == "pretraining"
+    assert sample_class(None, None, False) == "instruction"
+    assert sample_class("book", "instruction", True) == "instruction", "a stated phase wins"
 
 
 def test_loss_is_on_answers_and_the_end_of_every_turn() -> None:

@@ -54,14 +54,21 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, list[Planne
 
 def finisher(store: Store) -> Finish:
     def make(
-        name: str, stage: str, counts: Counts, summary: dict[str, Any], rows: pa.Table | None = None
+        name: str,
+        stage: str,
+        counts: Counts,
+        summary: dict[str, Any],
+        rows: pa.Table | None = None,
+        settings: dict[str, Any] | None = None,
     ) -> PlannedStep:
         step = planned(name, stage)
         data = [store.write_table(f"{name}/{step.fingerprint}/data", rows)] if rows is not None else []
         extra = [FileEntry("model/config.json", 0, 321, "0" * 64)]
         times = {"started": "2026-01-02T03:04:05.000+00:00", "ended": "2026-01-02T03:05:17.500+00:00"}
         store.finish(
-            Manifest(name, stage, step.fingerprint, {}, {}, counts, data, [], extra, summary, VERSIONS, **times)
+            Manifest(
+                name, stage, step.fingerprint, settings or {}, {}, counts, data, [], extra, summary, VERSIONS, **times
+            )
         )
         return replace(step, manifest=store.manifest(name, step.fingerprint))
 

@@ -69,9 +69,14 @@ def html(sample: Sample) -> str:
 def test_every_number_is_in_its_row(html: str) -> None:
     rows = Page(html).rows
     for expected in (
-        ["en", "832", "800", "96.2 %", "0", "32"],  # funnel: read, kept, share, too_short, exact_duplicate
-        ["ar", "402", "301", "74.9 %", "101", "0"],
-        ["shelf", "1,234", "1,101", "89.2 %", "101", "32"],
+        ["rows", "all", "en", "ar"],  # funnel
+        ["read", "1,234", "832", "402"],
+        ["kept", "1,101", "800", "301"],
+        ["kept of read", "89.2 %", "96.2 %", "74.9 %"],
+        ["too_short", "101", "0", "101"],
+        ["exact_duplicate", "32", "32", "0"],
+        ["rows", "shelf"],
+        ["exact_duplicate", "32"],
         ["documents", "rows", "800 / 832", "301 / 402", "1,101 / 1,234"],
         ["sequences", "654"],
         ["tokens", "334,455"],
@@ -123,6 +128,9 @@ def test_a_run_without_finished_steps_says_so_in_every_section(store: Store, pen
     parsed = Page(page.render(collect(store, "starter", [pending(f"my-{stage}", stage) for stage in stages])))
     for section, stage in (
         ("funnel", "corpus"),
+        ("text", "corpus"),
+        ("personal", "corpus"),
+        ("leaks", "corpus"),
         ("mix", "mix"),
         ("loss", "train"),
         ("perplexity", "evaluate"),
@@ -153,7 +161,19 @@ def test_a_step_with_an_empty_summary_is_no_failure(store: Store, finish: Finish
 
 def test_sections_stand_in_order(html: str) -> None:
     ids = [attributes["id"] for tag, attributes in Page(html).tags if tag == "section"]
-    assert ids == ["funnel", "mix", "loss", "perplexity", "accuracy", "answers", "warnings", "where"]
+    assert ids == [
+        "funnel",
+        "text",
+        "personal",
+        "leaks",
+        "mix",
+        "loss",
+        "perplexity",
+        "accuracy",
+        "answers",
+        "warnings",
+        "where",
+    ]
 
 
 def test_every_chart_is_there(html: str) -> None:

