@@ -31,9 +31,10 @@ MIXTURE_PIECE = 160
 """Characters of a piece that `mixture` tags by itself."""
 MIXTURE_LEAST = 40
 """Letters below which a piece does not count in `mixture`: drug names, headings, references (Han letters weigh 3)."""
-MIXTURE_PIECES = (6, 48)
-"""Pieces of a text, evenly spread, that `mixture` looks at: the second number where the first do not agree. Six
-meet any stretch of a fifth of the text."""
+MIXTURE_WINDOWS = 5
+"""Windows, evenly spread, that `mixture` looks at first: one meets any stretch of a quarter of the text."""
+MIXTURE_PIECES = 48
+"""Pieces of a text, evenly spread, that it looks at where the windows do not agree."""
 
 _BATCH = 128
 _INDEX = {name: index for index, name in enumerate(SCRIPTS)}
@@ -164,21 +165,12 @@ def mixture(text: str) -> dict[str, float]:
 
 def mixtures(texts: Sequence[str]) -> list[dict[str, float]]:
     """`mixture` of every text; faster together than one by one."""
-    pieces = [
-        [
-            line[start : start + MIXTURE_PIECE]
-            for line in text.splitlines()
-            for start in range(0, len(line), MIXTURE_PIECE)
-            if len(line) - start >= MIXTURE_LEAST // 3
-        ]
-        for text in texts
-    ]
-    few, many = MIXTURE_PIECES
-    shares = _shares([_spread(own, few) for own in pieces], [None] * len(texts))
-    # One language in a few pieces is one language; who shows two is looked at closely, then with the first as prior.
+    shares = _shares([_windows(text) for text in texts], [None] * len(texts))
+    # One language in a few places is one language; who shows two is looked at closely, then with the first as prior.
     mixed = [index for index, found in enumerate(shares) if len(found) > 1]
-    closer = _shares([_spread(pieces[index], many) for index in mixed], [None] * len(mixed))
-    again = _shares([_spread(pieces[index], many) for index in mixed], [next(iter(found), None) for found in closer])
+    pieces = [_pieces(texts[index]) for index in mixed]
+    closer = _shares(pieces, [None] * len(mixed))
+    again = _shares(pieces, [next(iter(found), None) for found in closer])
     for index, found in zip(mixed, again, strict=True):
         shares[index] = found
     bare = [index for index, found in enumerate(shares) if not found]
@@ -188,10 +180,25 @@ def mixtures(texts: Sequence[str]) -> list[dict[str, float]]:
     return shares
 
 
-def _spread(pieces: Sequence[str], most: int) -> Sequence[str]:
-    if len(pieces) <= most:
+def _windows(text: str) -> list[str]:
+    """The first, the middle and the last are those that `tag` looks at too, so their words are known."""
+    if len(text) <= MIXTURE_WINDOWS * WINDOW:
+        return _pieces(text)
+    step = (len(text) - WINDOW) / (MIXTURE_WINDOWS - 1)
+    return [text[int(place * step) : int(place * step) + WINDOW] for place in range(MIXTURE_WINDOWS)]
+
+
+def _pieces(text: str) -> list[str]:
+    """Lines, cut to MIXTURE_PIECE characters; at most MIXTURE_PIECES of them, evenly spread."""
+    pieces = [
+        line[start : start + MIXTURE_PIECE]
+        for line in text.splitlines()
+        for start in range(0, len(line), MIXTURE_PIECE)
+        if len(line) - start >= MIXTURE_LEAST // 3
+    ]
+    if len(pieces) <= MIXTURE_PIECES:
         return pieces
-    return [pieces[index] for index in np.linspace(0, len(pieces) - 1, most).astype(int)]
+    return [pieces[index] for index in np.linspace(0, len(pieces) - 1, MIXTURE_PIECES).astype(int)]
 
 
 def _shares(groups: Sequence[Sequence[str]], declared: Sequence[str | None]) -> list[dict[str, float]]:

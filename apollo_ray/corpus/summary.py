@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from apollo_ray import leaks
@@ -17,39 +18,56 @@ from apollo_ray.records import LANGUAGES
 
 SAMPLES = 2  # refused rows shown of each reason and language
 SAMPLE_CHARACTERS = 300
+SIGNATURE = frozenset({"exact_key", "sketch", "bands", "shingles"})  # columns that it has no use for
 BINS = 24  # of a measure's histogram
 MAX_LENGTH_BIN = 20  # the last bin of lengths holds texts of 2**20 characters and more
 
 
 def summarise(table: pa.Table) -> str:
     """JSON of one marked block: every row of `prepared_schema`, kept and refused."""
-    sums: Counter[str] = Counter()
+    sums: Counter[tuple[Any, ...]] = Counter()
     samples: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    rows = table.to_pylist()
+    columns = [name for name in table.column_names if name not in SIGNATURE and name != "measures"]
+    rows = table.select(columns).to_pylist()
+    langs = [row["lang"] or "unknown" for row in rows]
     texts = [row.get("text") or "\n".join(row.get("turns") or []) for row in rows]
-    for row, text, words in zip(rows, texts, _words(texts), strict=True):
-        lang, reason = row["lang"] or "unknown", row["reason"]
+    for row, lang, text, words in zip(rows, langs, texts, _words(texts), strict=True):
+        reason = row["reason"]
         if reason is None:
             kind = row["kind"] or "unknown"
-            sums[_key("characters", lang, kind)] += len(text)
-            sums[_key("words", lang, kind)] += words
-            sums[_key("lengths", lang, min(MAX_LENGTH_BIN, int(math.log2(max(1, len(text))))))] += 1
-            sums[_key("marked_mixed", lang, row.get("other_lang"))] += row.get("other_lang") is not None
+            sums["characters", lang, kind] += len(text)
+            sums["words", lang, kind] += words
+            sums["lengths", lang, min(MAX_LENGTH_BIN, int(math.log2(max(1, len(text)))))] += 1
+            if row.get("other_lang"):
+                sums["marked_mixed", lang, row["other_lang"]] += 1
         else:
             samples[_key(reason, lang)].append(_sample(row, text))
-        for name, number in json.loads(row["personal"] or "{}").items():
-            sums[_key("personal", lang, name)] += number
-        for name, value in zip(quality.MEASURES, row["measures"] or [], strict=False):
-            if name in quality.RANGES:
-                sums[_key("measures", name, lang, _bin(value, *quality.RANGES[name]))] += 1
+        if row["personal"]:
+            sums.update({("personal", lang, name): number for name, number in json.loads(row["personal"]).items()})
+    sums.update(_histograms(table["measures"], langs))
     return json.dumps(
         {
-            "sums": {key: n for key, n in sums.items() if n},
+            "sums": {_key(*key): int(number) for key, number in sums.items() if number},
             "samples": _shown(_first(samples)),
             "overlaps": leaks.ledger(rows),
         },
         ensure_ascii=False,
     )
+
+
+def _histograms(column: pa.ChunkedArray, langs: list[str]) -> dict[tuple[Any, ...], int]:
+    """("measures", measure, language, bin) -> rows; what lies outside a range falls into its first or last bin."""
+    taken = np.flatnonzero(column.is_valid().to_numpy())
+    values = np.array(column.take(pa.array(taken)).to_pylist(), np.float64).reshape(len(taken), len(quality.MEASURES))
+    found: dict[tuple[Any, ...], int] = {}
+    names, which = np.unique(np.array(langs, object)[taken].astype(str), return_inverse=True)
+    for name, (low, high) in quality.RANGES.items():
+        place = BINS * (np.nan_to_num(values[:, quality.MEASURES.index(name)]) - low) / (high - low)
+        bins = np.clip(place, 0, BINS - 1).astype(np.int64)
+        counts = np.bincount(which * BINS + bins, minlength=len(names) * BINS).reshape(len(names), BINS)
+        for lang, row in zip(names.tolist(), counts.tolist(), strict=True):
+            found |= {("measures", name, lang, place): number for place, number in enumerate(row) if number}
+    return found
 
 
 def _limits() -> dict[str, dict[str, list[float | None]]]:
@@ -71,11 +89,6 @@ def _words(texts: list[str]) -> list[int]:
 
 def _key(*parts: Any) -> str:
     return json.dumps(parts, ensure_ascii=False)
-
-
-def _bin(value: float, low: float, high: float) -> int:
-    """0 ... BINS - 1; what lies outside falls into the first or the last."""
-    return min(BINS - 1, max(0, int(BINS * (value - low) / (high - low)))) if math.isfinite(value) else 0
 
 
 def _sample(row: dict[str, Any], text: str) -> dict[str, Any]:
