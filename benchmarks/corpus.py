@@ -37,13 +37,15 @@ def texts(data: Path) -> Iterator[str]:
                 yield row.get("text") or "\n".join(row.get("conversations", []))
 
 
-def write_corpus(data: Path, target: Path, copies: int = 1) -> int:
-    """FILES JSON Lines files with each text `copies` times, each time under another mark; returns bytes of text."""
+def write_corpus(data: Path, target: Path, times: float = 1) -> int:
+    """FILES JSON Lines files with `times` the text, copies under other words, or a part; returns bytes of text."""
     target.mkdir(parents=True)
     files = [(target / f"part-{number}.jsonl").open("w", encoding="utf-8") for number in range(FILES)]
     size = 0
-    for copy in range(copies):
+    for copy in range(max(1, round(times))):
         for number, text in enumerate(texts(data)):
+            if times < 1 and number % round(1 / times):
+                continue
             # Copies would be dropped as duplicates; one word in five made different keeps every one of them.
             words = text.split(" ") if copy else []
             text = " ".join(w + f"x{copy}" if i % 5 == 4 else w for i, w in enumerate(words)) if copy else text
@@ -103,7 +105,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--datatrove", help="python of an environment with datatrove")
     parser.add_argument("--curator", help="python of an environment with NeMo Curator")
-    parser.add_argument("--growth", type=int, nargs="*", default=[1, 2, 4, 8], help="how many times the text")
+    parser.add_argument("--growth", type=float, nargs="*", default=[0.5, 2, 4], help="how many times the text")
     chosen = parser.parse_args()
     work = Path(tempfile.mkdtemp(prefix="apollo-benchmark-"))
     try:
@@ -127,10 +129,10 @@ def main() -> None:
         if chosen.curator:
             print(row("NeMo Curator: 8 heuristics", peer(chosen.curator, "curator_filter.py", work / "corpus-1"), size))
         print(f"\nkept {manifest['counts']['kept']} of {manifest['counts']['read']}: {manifest['counts']['dropped']}\n")
-        for times in [n for n in chosen.growth if n > 1]:
+        for times in chosen.growth:
             size = write_corpus(chosen.data, work / f"corpus-{times}", times)
             usage, _ = ours(work / f"corpus-{times}", chosen.data, BAR)
-            print(row(f"ours, {times} times the text", usage, size))
+            print(row(f"ours, {times:g} times the text ({size / 1e6:.0f} MB)", usage, size))
             shutil.rmtree(work / f"corpus-{times}")
     finally:
         shutil.rmtree(work)

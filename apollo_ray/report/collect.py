@@ -175,4 +175,24 @@ def _warnings(manifests: list[Manifest], perplexities: tuple[Perplexities, ...])
                 "requests or different tokenizers), so perplexities there are not compared"
             )
             said.append((group.step, text))
-    return tuple(said)
+    return tuple(said + _unguarded(manifests))
+
+
+def _unguarded(manifests: list[Manifest]) -> list[tuple[str, str]]:
+    """Benchmarks of this run whose questions no step that makes training data looked for."""
+    makers = [manifest for manifest in manifests if manifest.stage in ("corpus", "rewrite")]
+    sought = {
+        exam.get("path")
+        for manifest in makers
+        for exam in (manifest.settings.get("decontaminate") or {}).get("benchmarks", [])
+    }
+    return [
+        (
+            manifest.step,
+            f"{benchmark['name']}: no corpus or rewrite step looked for its questions (set 'decontaminate')",
+        )
+        for manifest in manifests
+        if manifest.stage == "evaluate" and makers
+        for benchmark in manifest.settings.get("benchmarks", [])
+        if benchmark.get("task") != "ask" and benchmark.get("path") not in sought
+    ]

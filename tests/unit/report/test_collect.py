@@ -181,3 +181,18 @@ def test_numbers_are_written_the_same_everywhere(value: float | None, digits: in
 
 def test_shares_are_written_as_percent() -> None:
     assert (percent(0.0123), percent(1, 0), percent(None), percent(float("inf"))) == ("1.2 %", "100 %", "-", "-")
+
+
+def test_a_benchmark_that_nobody_decontaminated_against_is_a_warning(store: Store, finish: Finish) -> None:
+    exams = [
+        {"name": "guarded", "path": "a.jsonl", "task": "choice"},
+        {"name": "forgotten", "path": "b.jsonl", "task": "text"},
+    ]
+    exams.append({"name": "asked", "path": "c.jsonl", "task": "ask"})
+    corpus = {"decontaminate": {"benchmarks": [{"name": "x", "path": "a.jsonl"}]}}
+    steps = [
+        finish("documents", "corpus", Counts("row", 1, 1), {}, settings=corpus),
+        finish("scores", "evaluate", Counts("answer", 1, 1), {}, settings={"benchmarks": exams}),
+    ]
+    said = [text for step, text in collect(store, "r", steps).warnings if step == "scores"]
+    assert [text.split(":")[0] for text in said] == ["forgotten"]
