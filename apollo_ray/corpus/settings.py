@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from apollo_ray.config import FILES, INPUT, Name, Settings, how_to_run
 from apollo_ray.leaks import Decontamination
@@ -65,6 +65,15 @@ class StageSettings(Settings):
     decontaminate: Decontamination | None = None
     bytes_per_task: int = how_to_run(8 * 2**20, ge=1)  # of a source, read and worked on at once
     rows_on_driver: int = how_to_run(1_000_000, ge=0)  # a kilobyte each; with more, near copies are sought by a shuffle
+
+    @field_validator("sources")
+    @classmethod
+    def _names_differ(cls, sources: tuple[Source, ...]) -> tuple[Source, ...]:
+        names = [source.name for source in sources]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two sources have the name {name!r}")
+        return sources
 
     def floor(self, lang: str) -> int:
         """Fewest characters that a document of this language may have."""

@@ -158,6 +158,9 @@ def test_settings_refuse_what_cannot_be() -> None:
     ):
         with pytest.raises(UserError):
             settings(**wrong)
+    twice = [{"name": "s", "path": "a"}, {"name": "s", "path": "b"}]
+    with pytest.raises(UserError, match="two sources have the name 's'"):
+        settings(sources=twice)
     with pytest.raises(UserError, match="did you mean 'path'"):
         parse(Source, {"name": "s", "paths": "x"}, where="source")
     with pytest.raises(UserError, match="guideline"):
