@@ -3,10 +3,12 @@
 Batches of 100-250 texts of some kilobytes are fastest: their arrays stay in the processor's cache.
 """
 
+import sys
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
+from typing import Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,34 +16,50 @@ import numpy.typing as npt
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 Hashes = npt.NDArray[np.uint64]
+Number = TypeVar("Number", np.uint8, np.uint32)
 
 OTHER, LETTER, DIGIT, PUNCTUATION, SPACE, NEWLINE, SYMBOL = range(7)
 """Classes of code points. A combining mark counts as a letter: Devanagari and Arabic words are full of them."""
 
-_PLANES = 0x30000  # the assigned planes of text; what lies above is OTHER
 _CLASS_OF_CATEGORY = {"L": LETTER, "M": LETTER, "N": DIGIT, "P": PUNCTUATION, "Z": SPACE, "S": SYMBOL}
+_DENSE = ((0x3040, 0x30FF), (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x2FA1F))
 
 _BASE = 0x9E3779B97F4A7C15  # odd, so it has an inverse modulo 2**64
 
 
-@cache
-def class_table() -> npt.NDArray[np.uint8]:
-    """uint8[196608]: class of each code point."""
-    table = np.zeros(_PLANES, np.uint8)
-    for code in range(_PLANES):
-        table[code] = _CLASS_OF_CATEGORY.get(unicodedata.category(chr(code))[0], OTHER)
-    table[[9, 11, 12, 13]] = SPACE
-    table[10] = NEWLINE
-    return table
+class CodeTable(Generic[Number]):
+    """A number of every code point, worked out when one is first met: of 1.1 million a corpus has some thousands."""
+
+    def __init__(self, number_of: Callable[[str], int], dtype: type[Number]) -> None:
+        """`number_of` takes one character; its results fit `dtype` (unsigned) and are less than its greatest value."""
+        self._number_of = number_of
+        self._unknown = np.iinfo(dtype).max
+        self._numbers: npt.NDArray[Number] = np.full(sys.maxunicode + 1, self._unknown, dtype)
+
+    def __getitem__(self, codes: npt.NDArray[np.uint32]) -> npt.NDArray[Number]:
+        """The number of each of `codes`, in their shape."""
+        found = self._numbers[codes]
+        if found.size and found.max() == self._unknown:
+            new = np.unique(codes[found == self._unknown])
+            self._numbers[new] = [self._number_of(chr(code)) for code in new.tolist()]
+            found = self._numbers[codes]
+        return found
 
 
-@cache
-def dense_table() -> Bools:
-    """bool[196608]: Han and kana, which are written without spaces; each such character is a token of its own."""
-    table = np.zeros(_PLANES, np.bool_)
-    for first, last in ((0x3040, 0x30FF), (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x2FA1F)):
-        table[first : last + 1] = True
-    return table
+def class_of(character: str) -> int:
+    """OTHER ... SYMBOL."""
+    if character in "\t\v\f\r":
+        return SPACE
+    return NEWLINE if character == "\n" else _CLASS_OF_CATEGORY.get(unicodedata.category(character)[0], OTHER)
+
+
+def is_dense(character: str) -> bool:
+    """Han and kana, which are written without spaces; each such character is a token of its own."""
+    return any(first <= ord(character) <= last for first, last in _DENSE)
+
+
+CLASSES = CodeTable(class_of, np.uint8)
+DENSE = CodeTable(is_dense, np.uint8)
 
 
 def codes(text: str) -> npt.NDArray[np.uint32]:
@@ -78,11 +96,11 @@ class Batch:
     @cached_property
     def classes(self) -> npt.NDArray[np.uint8]:
         """uint8[N]; the closing NULs are OTHER."""
-        return class_table()[np.minimum(self.codes, _PLANES - 1)]
+        return CLASSES[self.codes]
 
     @cached_property
     def dense(self) -> Bools:
-        return dense_table()[np.minimum(self.codes, _PLANES - 1)]
+        return DENSE[self.codes].view(np.bool_)
 
     def count(self, mask: Bools) -> Ints:
         """int64[D]: how many positions of each text are marked."""

@@ -8,6 +8,7 @@ question_and_options  the whole of a question that proves nothing alone ("Which 
                       by two of its own options. Options without their question never count.
 """
 
+import itertools
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -134,7 +135,7 @@ def items_of(rows: Iterable[Any], benchmark: str) -> Iterator[Item]:
     """
     for row in rows:
         question = row.get("question") if isinstance(row, dict) else None
-        if not isinstance(question, str) or not fold(question):
+        if not isinstance(question, str) or not any(map(str.isalnum, question)):
             continue
         options = _options(row.get("options"))
         name, lang = row.get("id"), row.get("lang")
@@ -183,8 +184,10 @@ class Index:
     tables: list[WindowTable]
 
     @classmethod
-    def build(cls, items: Iterable[Item], lengths: Mapping[str, int] = LENGTHS) -> "Index":
-        """Raises ValueError for a length outside 12 ... 64: shorter stretches are in any text."""
+    def build(cls, items: Iterable[Item], lengths: Mapping[str, int] = LENGTHS, *, paper: bool = False) -> "Index":
+        """`paper` leaves out all but consecutive_64. Raises ValueError for a length outside 12 ... 64: shorter
+        stretches are in any text.
+        """
         for lang, length in lengths.items():
             if not MIN_WHOLE_DENSE <= length <= PAPER_LENGTH:
                 raise ValueError(
@@ -192,19 +195,24 @@ class Index:
                 )
         items = list(items)
         folded = fold_all([item.question for item in items])
-        options = [tuple(fold_all(item.options)) for item in items]
+        every = iter(fold_all([option for item in items for option in item.options]))
+        options = [tuple(itertools.islice(every, len(item.options))) for item in items]
         # A question that several items ask with other options each is a stem.
         choices: dict[str, set[frozenset[str]]] = defaultdict(set)
         for question, texts in zip(folded, options, strict=True):
             choices[question] |= {frozenset(texts)} if texts else set()
         telling = [tuple({text: None for text in texts if content(text) >= 1}) for texts in options]
-        whole = [
-            _when_whole(question, item, len(texts), len(choices[question]) > 1)
-            for question, item, texts in zip(folded, items, telling, strict=True)
-        ]
+        whole = (
+            [_NEVER] * len(items)
+            if paper
+            else [
+                _when_whole(question, item, len(texts), len(choices[question]) > 1)
+                for question, item, texts in zip(folded, items, telling, strict=True)
+            ]
+        )
         sizes = np.fromiter(map(len, folded), np.int64, len(items))
         spans = np.fromiter((lengths.get(_base(item.lang), 0) for item in items), np.int64, len(items))
-        spans[(sizes < spans) | (spans == PAPER_LENGTH)] = 0
+        spans[(sizes < spans) | (spans == PAPER_LENGTH) | paper] = 0
         shortest = np.where(spans > 0, spans, np.where(sizes >= PAPER_LENGTH, PAPER_LENGTH, 0))
         questions, states = Shelf.of(folded), np.array(whole, np.int8)
         slots = np.searchsorted(_SIZES, sizes, side="right") - 1

@@ -9,11 +9,13 @@ import re
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
+from itertools import repeat
 
 import numpy as np
 import numpy.typing as npt
 from langdetect.utils.ngram import NGram
 
+from apollo_ray.codepoints import CodeTable, Ints, codes
 from apollo_ray.language_marks import FUNCTION_WORDS, KIN, OWN_LETTERS, TYPICAL_LETTERS
 from apollo_ray.records import LANGUAGES
 
@@ -93,7 +95,28 @@ OTHER_PRIOR, KIN_PRIOR = -0.75, -2.5  # nats against languages not asked for, an
 _CACHED_WORDS = 1 << 17  # 24 MB for the 44 languages in Latin letters
 _WORDS_AT_ONCE = 1024
 
-_normalize = cache(NGram.normalize)
+_END = "\v"  # closes a text among others
+_GRAM_SHIFT = np.uint64(21)
+
+
+class _Normal(dict[int, str]):
+    """Code point -> what langdetect counts in its place; for str.translate."""
+
+    def __missing__(self, code: int) -> str:
+        self[code] = found = NGram.normalize(chr(code))
+        return found
+
+
+_NORMAL = _Normal({ord("\n"): "\n"})
+UPPER = CodeTable(str.isupper, np.uint8)
+
+
+def _key(gram: str) -> int:
+    """1 to 3 characters as one number."""
+    key = 0
+    for character in gram:
+        key = key << int(_GRAM_SHIFT) | ord(character)
+    return key
 
 
 class Profiles:
@@ -108,7 +131,9 @@ class Profiles:
             for gram, count in profile["freq"].items():
                 if len(gram) <= 3 and gram != " ":
                     frequencies.setdefault(gram, np.zeros(len(own)))[column] = count / profile["n_words"][len(gram) - 1]
-        self._grams = {gram: row for row, gram in enumerate(frequencies, start=1)}
+        keys = np.array([_key(gram) for gram in frequencies], np.uint64)
+        order = np.argsort(keys)
+        self._keys, self._row_of_key = keys[order], order + 1
         table = np.array(list(frequencies.values()))
         borrowed = [
             table[:, [own.index(host) for host in hosts or own]].mean(axis=1, keepdims=True) for hosts in kin.values()
@@ -128,24 +153,35 @@ class Profiles:
             [0.0 if language in LANGUAGES else OTHER_PRIOR for language in own] + [KIN_PRIOR] * len(kin)
         )
         letters = "".join(f"{chr(first)}-{chr(last)}" for first, last in _spans(script))
-        self._word = re.compile(rf"[{letters}\u0300-\u036f]+|[¿¡]")
-        self._rows: dict[str, int] = {}
+        self._word = re.compile(rf"[{letters}\u0300-\u036f]+|[¿¡]|{_END}")
+        self._forget()
+
+    def _forget(self) -> None:
+        self._rows: dict[str, int] = {_END: 0}
         self._scores = np.zeros((1024, len(self.languages)), np.float32)
 
     def totals(self, texts: Sequence[str]) -> npt.NDArray[np.float64]:
-        """float64[len(texts), L]: log-likelihood in nats, up to a constant, of each text's words in each language."""
+        """float64[len(texts), L]: log-likelihood in nats, up to a constant, of each text's words in each language.
+
+        `prior` is not in it, so that the totals of two texts add up to those of both.
+        """
         if len(self._rows) > _CACHED_WORDS:
-            self._rows.clear()
-        words = [self._word.findall(text) for text in texts]
-        self._learn(list({word for found in words for word in found if word not in self._rows}))
-        rows = [self._rows[word] for found in words for word in found]
-        lengths = np.array([len(found) for found in words])
-        result = np.tile(self.prior, (len(texts), 1))
-        filled = np.flatnonzero(lengths)
-        if len(filled):
-            starts = (np.cumsum(lengths) - lengths)[filled]
-            result[filled] += np.add.reduceat(self._scores[rows], starts, axis=0, dtype=np.float64)
-        return result
+            self._forget()
+        words = self._word.findall("".join(text.replace(_END, " ") + _END for text in texts))
+        found = self._numbers(words)
+        new = np.flatnonzero(found < 0)
+        if len(new):
+            self._learn(list({words[at] for at in new.tolist()}))
+            found = self._numbers(words)
+        ends = np.flatnonzero(found == 0)
+        starts = np.concatenate([np.zeros(min(1, len(ends)), np.int64), ends[:-1] + 1])
+        if not len(starts):
+            return np.zeros((0, len(self.languages)))
+        return np.add.reduceat(self._scores[found], starts, axis=0, dtype=np.float64)
+
+    def _numbers(self, words: Sequence[str]) -> Ints:
+        """int64[len(words)]: row of each word, -1 for a new one."""
+        return np.fromiter(map(self._rows.get, words, repeat(-1)), np.int64, len(words))
 
     def _learn(self, words: Sequence[str]) -> None:
         """Works out the scores of new words; in float64, so that they do not depend on which came together."""
@@ -153,10 +189,8 @@ class Profiles:
             self._scores = np.concatenate([self._scores, np.zeros_like(self._scores)])
         for start in range(0, len(words), _WORDS_AT_ONCE):
             part = words[start : start + _WORDS_AT_ONCE]
-            grams = [self._find(word) for word in part]
-            ends = np.cumsum([len(found) for found in grams])
-            logs = self._logs[[row for found in grams for row in found]]
-            score = np.add.reduceat(logs, ends - [len(found) for found in grams], axis=0, dtype=np.float64)
+            grams, starts = self._find(part)
+            score = np.add.reduceat(self._logs[grams], starts, axis=0, dtype=np.float64)
             score = np.log(np.exp(score - score.max(axis=1, keepdims=True)) + FOREIGN)
             first = len(self._rows)
             rows = self._scores[first : first + len(score)]
@@ -164,18 +198,28 @@ class Profiles:
             self._mark(rows, part)
             self._rows |= zip(part, range(first, first + len(part)), strict=True)
 
-    def _find(self, word: str) -> list[int]:
-        """Rows of the n-grams of a word, chosen as langdetect does; row 0 is of no n-gram."""
-        if len(word) > 4 and word.isupper():
-            word = word.lower()  # a heading; of acronyms langdetect counts but the first letter
-        padded = " " + "".join(map(_normalize, word)) + " "
-        find = self._grams.get
-        found = [find(padded[1:2], 0), find(padded[:2], 0)]
-        capitals = word != word.lower()
-        for end in range(3, len(padded) + 1):
-            if not (capitals and padded[end - 1].isupper() and padded[end - 2].isupper()):
-                found += find(padded[end - 1 : end], 0), find(padded[end - 2 : end], 0), find(padded[end - 3 : end], 0)
-        return found
+    def _find(self, words: Sequence[str]) -> tuple[Ints, Ints]:
+        """(rows of the n-grams of all words, chosen as langdetect does, where each word's begin).
+
+        Each word's first row is 0, which is of no n-gram.
+        """
+        # Of a heading in capitals all letters are meant; of acronyms langdetect counts but the first.
+        plain = [word.lower() if len(word) > 4 and word.isupper() else word for word in words]
+        letters = codes("".join(f"\n {word} " for word in plain).translate(_NORMAL))
+        one = letters.astype(np.uint64)
+        two, three = one.copy(), one.copy()
+        two[1:] |= one[:-1] << _GRAM_SHIFT
+        three[2:] |= one[1:-1] << _GRAM_SHIFT | one[:-2] << (_GRAM_SHIFT + _GRAM_SHIFT)
+        keys = np.stack([one, two, three], axis=1)
+        upper = UPPER[letters] != 0
+        keys[1:][upper[1:] & upper[:-1]] = 0
+        places = np.searchsorted(self._keys, keys)
+        np.minimum(places, len(self._keys) - 1, out=places)
+        rows = np.where(self._keys[places] == keys, self._row_of_key[places], 0)
+        breaks = letters == ord("\n")
+        some = (rows != 0) | breaks[:, None] & np.array([True, False, False])
+        kept = np.cumsum(some.sum(axis=1))
+        return rows[some], kept[breaks] - 1
 
     def _mark(self, scores: npt.NDArray[np.float32], words: Sequence[str]) -> None:
         """Adds what function words and tell-tale letters say. A pattern runs over all words, one a line, at once."""

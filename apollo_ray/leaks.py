@@ -64,7 +64,7 @@ def load_index(settings: Decontamination, where: str) -> Index:
             items += items_of(_rows(uri), exam.name)
         if len(items) == found:
             raise UserError(f"{where}.decontaminate: {exam.path} holds no row with a 'question'")
-    return Index.build(items, settings.lengths)
+    return Index.build(items, settings.lengths, paper=settings.mode == "paper")
 
 
 def _rows(uri: str) -> Iterator[dict[str, Any]]:

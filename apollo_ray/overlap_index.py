@@ -9,12 +9,11 @@ bits: a false candidate (7 in 10,000 look-ups for 3 million windows) costs a com
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 import numpy.typing as npt
 
-from apollo_ray.codepoints import Bools, Ints, codes, dense_table, scramble
+from apollo_ray.codepoints import DENSE, Bools, CodeTable, Ints, codes, scramble
 
 Codes = npt.NDArray[np.uint32]
 
@@ -23,8 +22,7 @@ _BLOCK = 64  # characters compared at once while a candidate is extended
 _CANDIDATES = 16_384  # extended at once: 8 MB of positions, whatever a row repeats
 _FILTER_BITS = 8  # per window: one look-up in eight goes on to the binary search
 
-_PLANES = 0x32400  # letters lie below; above are tags and variation selectors, which fold to nothing
-_DROPPED = 0xFFFFFFFF
+_DROPPED = 0xFFFFFFFE
 _EXPANDED = 0x110000  # and above: number of a code point that folds to several characters
 _LETTERS: dict[int, str | int | None] = {
     **str.maketrans("ٱىیکةøłđðħıŧँ", "اييكهolddhitं"),  # the last: Hindi words are written with either mark of a nasal
@@ -61,10 +59,10 @@ def _fold_ascii(text: str) -> str:
 
 def _fold_codes(joined: Codes) -> Codes:
     """`joined`: texts that a NUL closes each; the NULs stay."""
-    single, expansions, begins, sizes = _fold_table()
-    folded = single[np.minimum(joined, _PLANES)]
+    folded = _FOLDING.single[joined]
     several = np.flatnonzero((folded >= _EXPANDED) & (folded != _DROPPED))
     if len(several):
+        expansions, begins, sizes = _FOLDING.expansions
         which = folded[several] - _EXPANDED
         counts = np.ones(len(folded), np.int64)
         counts[several] = sizes[which]
@@ -77,33 +75,36 @@ def _fold_codes(joined: Codes) -> Codes:
     spaces = np.flatnonzero(folded == 32)
     folded = np.delete(folded, spaces[folded[spaces - 1] == 32])  # before the first stands, as [-1], the last NUL
     spaces = np.flatnonzero(folded == 32)
-    closed = _closed_to_space()
-    return np.delete(folded, spaces[closed[folded[spaces - 1]] | closed[folded[spaces + 1]]])
+    return np.delete(folded, spaces[_closed(folded[spaces - 1]) | _closed(folded[spaces + 1])])
 
 
-@cache
-def _closed_to_space() -> Bools:
-    """bool[_PLANES + 1]: Han, kana and the closing NUL."""
-    table = np.zeros(_PLANES + 1, np.bool_)
-    table[: len(dense_table())] = dense_table()
-    table[0] = True
-    return table
+def _closed(neighbours: Codes) -> Bools:
+    """Where no space stands: beside Han, kana and the closing NUL."""
+    return (DENSE[neighbours] != 0) | (neighbours == 0)
 
 
-@cache
-def _fold_table() -> tuple[Codes, Codes, Ints, Ints]:
-    """uint32[_PLANES + 1] code point -> what it folds to; the expansions in a row, their begins and sizes."""
-    single = np.full(_PLANES + 1, _DROPPED, np.uint32)
-    expansions: list[str] = []
-    for code in range(_PLANES):
-        folded = "\0" if code == 0 else _fold_character(chr(code))
-        if len(folded) == 1:
-            single[code] = ord(folded)
-        elif folded:
-            single[code] = _EXPANDED + len(expansions)
-            expansions.append(folded)
-    sizes = np.array([len(folded) for folded in expansions], np.int64)
-    return single, codes("".join(expansions)), np.cumsum(sizes) - sizes, sizes
+class _Folding:
+    """What code points fold to: one, _DROPPED for none, or _EXPANDED and above, the number of an expansion."""
+
+    def __init__(self) -> None:
+        self._expansions: list[str] = []
+        self.single = CodeTable(self._single, np.uint32)
+
+    def _single(self, character: str) -> int:
+        folded = "\0" if character == "\0" else _fold_character(character)
+        if len(folded) > 1:
+            self._expansions.append(folded)
+            return _EXPANDED + len(self._expansions) - 1
+        return ord(folded) if folded else _DROPPED
+
+    @property
+    def expansions(self) -> tuple[Codes, Ints, Ints]:
+        """All expansions in a row, their begins and sizes."""
+        sizes = np.array([len(folded) for folded in self._expansions], np.int64)
+        return codes("".join(self._expansions)), np.cumsum(sizes) - sizes, sizes
+
+
+_FOLDING = _Folding()
 
 
 def _fold_character(character: str) -> str:

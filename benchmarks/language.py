@@ -13,7 +13,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from apollo_ray.errors import UserError
-from apollo_ray.language import ENGINES, Tag, mixture, tags
+from apollo_ray.language import Tag, tags
+from apollo_ray.language_engines import ENGINES
+from apollo_ray.language_mixture import mixture
 from apollo_ray.records import LANGUAGES
 
 SAMPLE = 600

@@ -9,13 +9,11 @@ import itertools
 import re
 import unicodedata
 from collections.abc import Iterable
-from functools import cache
 
 import ftfy
 import numpy as np
-import numpy.typing as npt
 
-from apollo_ray.codepoints import codes
+from apollo_ray.codepoints import CodeTable, codes
 from apollo_ray.corpus.lines import repair_lines
 
 _PLAIN_KINDS = frozenset({"code"})  # indentation and angle brackets mean something there
@@ -80,14 +78,8 @@ _BASIC = re.compile(f"[{_INVISIBLE}{_ranges(char for char in _FOLDED if char <= 
 _ASTRAL = re.compile(f"[\U000e0000-\U0010ffff{_ranges(char for char in _FOLDED if char > _LAST_BASIC)}]")
 
 
-@cache
-def _flags() -> npt.NDArray[np.uint8]:
-    """uint8[1114112]: 1 for what _BASIC changes, 2 for what _ASTRAL changes, else 0. One look-up finds clean texts."""
-    flags = np.zeros(0x110000, np.uint8)
-    everything = "".join(map(chr, range(0x110000)))
-    for value, changing in ((1, _BASIC), (2, _ASTRAL)):
-        flags[[ord(match[0]) for match in changing.finditer(everything)]] = value
-    return flags
+# 1 for what _BASIC changes, 2 for what _ASTRAL changes, else 0. One look-up finds clean texts.
+_FLAGS = CodeTable(lambda character: 1 if _BASIC.match(character) else 2 if _ASTRAL.match(character) else 0, np.uint8)
 
 
 _BREAKING_HYPHEN = re.compile("\u00ad[ \t]*\r?\n[ \t]*(?=[^\\W\\d_])")
@@ -135,7 +127,7 @@ def _characters(text: str) -> str:
         text = _BREAKING_HYPHEN.sub("", text)
     if "\r" in text:
         text = text.replace("\r\n", "\n")
-    worst = _flags()[codes(text)].max(initial=0)
+    worst = _FLAGS[codes(text)].max(initial=0)
     if worst:
         text = _BASIC.sub(_fold, text)
     if worst == 2:

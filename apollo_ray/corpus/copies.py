@@ -1,5 +1,6 @@
 """Which rows of a corpus are copies of which: exact ones by key, near ones among the rest."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,7 +10,7 @@ import pyarrow as pa
 from apollo_ray.codepoints import Bools, Ints
 from apollo_ray.corpus import dedup, minhash
 from apollo_ray.corpus.dedup import Floats
-from apollo_ray.corpus.minhash import Signatures
+from apollo_ray.corpus.minhash import Bytes, Signatures
 
 BAND_ROWS = pa.schema([("key", pa.int64()), ("number", pa.int64())])
 PAIRS = pa.schema([("a", pa.int64()), ("b", pa.int64())])
@@ -72,15 +73,23 @@ def numbers(keys: pa.Table, copies: Copies) -> Ints:
     return found
 
 
-def with_near(keys: pa.Table, copies: Copies, number: Ints, a: Ints, b: Ints) -> Copies:
-    """`copies` with the near ones among the candidate pairs (a, b) of numbers."""
+def with_near(
+    keys: pa.Table, copies: Copies, number: Ints, a: Ints, b: Ints, sketches_of: Callable[[Ints], Bytes]
+) -> Copies:
+    """`copies` with the near ones among the candidate pairs (a, b) of numbers.
+
+    `sketches_of` takes rows of `keys`, ascending, and gives uint8[rows, SKETCH_BYTES]: most rows are in no pair, and
+    half a kilobyte of each need not be held.
+    """
     rows = np.flatnonzero(number >= 0)
     rows = rows[np.argsort(number[rows])]
-    sketches = _fixed(keys["sketch"], rows, minhash.SKETCH_BYTES).view(np.uint8)
-    sketches = sketches.reshape(len(rows), minhash.SKETCH_BYTES)
-    shingles = keys["shingles"].fill_null(0).to_numpy()[rows].astype(np.int32)
-    found = Signatures(np.empty((len(rows), 0), np.uint64), sketches, shingles)
-    likeness = minhash.estimate(found, a, b)
+    paired = np.unique(np.concatenate([a, b]))
+    order = np.argsort(rows[paired])
+    sketches = np.empty((len(paired), minhash.SKETCH_BYTES), np.uint8)
+    sketches[order] = sketches_of(rows[paired][order])
+    shingles = keys["shingles"].fill_null(0).to_numpy()[rows[paired]].astype(np.int32)
+    found = Signatures(np.empty((len(paired), 0), np.uint64), sketches, shingles)
+    likeness = minhash.estimate(found, np.searchsorted(paired, a), np.searchsorted(paired, b))
     alike = likeness.alike
     chosen, similarity = dedup.survivors(len(rows), a[alike], b[alike], likeness.jaccard[alike])
     members = np.bincount(dedup.components(len(rows), a[alike], b[alike]), minlength=len(rows))
@@ -90,6 +99,28 @@ def with_near(keys: pa.Table, copies: Copies, number: Ints, a: Ints, b: Ints) ->
     survivor[rows[dropped]] = rows[chosen[dropped]]
     degree[rows[dropped]] = similarity[dropped]
     return Copies(survivor, degree, dict(zip(sizes.tolist(), counts.tolist(), strict=True)))
+
+
+def gather(blocks: Iterable[pa.Table], column: str, keys: pa.Table, rows: Ints) -> Bytes:
+    """uint8[len(rows), size]: a fixed-size binary column of some rows of `keys`, ascending.
+
+    `blocks` hold it beside `work` and `row`, in any order; `keys` is sorted by both and has every row.
+    """
+    works = keys["work"].dictionary_encode().combine_chunks()
+    firsts = np.flatnonzero(np.diff(works.indices.to_numpy(), prepend=-1))
+    first_of = dict(zip(works.dictionary.to_pylist(), firsts.tolist(), strict=True))
+    found: Bytes = np.empty((len(rows), 0), np.uint8)
+    for block in blocks:
+        names = block["work"].dictionary_encode().combine_chunks()
+        starts = np.array([first_of[name] for name in names.dictionary.to_pylist()], np.int64)
+        places = starts[names.indices.to_numpy()] + block["row"].to_numpy()
+        targets = np.searchsorted(rows, places)
+        wanted = np.flatnonzero(rows[np.minimum(targets, len(rows) - 1)] == places) if len(rows) else targets[:0]
+        size = block.schema.field(column).type.byte_width
+        if found.shape[1] != size:
+            found = np.zeros((len(rows), size), np.uint8)
+        found[targets[wanted]] = _fixed(block[column], wanted, size).view(np.uint8).reshape(len(wanted), size)
+    return found
 
 
 def candidates(bands: npt.NDArray[np.uint64], number: Ints) -> tuple[Ints, Ints]:

@@ -5,10 +5,8 @@ keep: the longest text, then the best kind, then the smallest id. A number says 
 neither the order of the input nor the way keys are spread over partitions changes what is kept.
 """
 
-import functools
 import hashlib
 import re
-import sys
 import unicodedata
 from collections.abc import Sequence
 
@@ -16,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import regex
 
-from apollo_ray.codepoints import Batch, Hashes, Ints, codes, dense_table
+from apollo_ray.codepoints import DENSE, Batch, CodeTable, Hashes, Ints
 
 Keys = npt.NDArray[np.void]
 Floats = npt.NDArray[np.float32]
@@ -28,7 +26,9 @@ NEIGHBOURS = 8
 
 _PAIRS_AT_ONCE = 1 << 18  # as Python integers: 30 MB
 
-_GAP, _KEPT, _NOTHING = range(3)
+_GAP = ord(" ")
+_NOTHING = regex.compile(r"[\p{Cf}\u0640\ufe00-\ufe0f\U000e0100-\U000e01ef]")  # the first by name: Arabic tatweel
+_JAMO = re.compile("[\u1100-\u11ff\ua960-\ua97f\ud7b0-\ud7ff]")  # parts of Hangul syllables compose as marks do
 _PLACEHOLDER = re.compile(r"\[[A-Z][A-Z_]*_[0-9]+\]")
 _MARKS_AT_32 = regex.compile(r"\p{M}{8}")
 _MARK_RUN = regex.compile(r"(\p{M}{30})\p{M}+")
@@ -45,32 +45,31 @@ def fold(text: str) -> str:
 
 
 def fold_batch(texts: Sequence[str]) -> Batch:
-    """`fold` of every text, in one pass over all their code points."""
-    found = codes("".join(_normal(text) + "\0" for text in texts))
-    nothing = _roles()[found] == _NOTHING
-    if nothing.any():
-        found = codes(_composed(found[~nothing].tobytes().decode("utf-32-le", "surrogatepass")))
-    roles, found = _roles()[found], found.copy()
-    kept = roles == _KEPT
+    """`fold` of every text. A text that holds none but _EASY characters takes one look-up a character."""
+    as_read = Batch.of(texts)
+    easy = _EASY[as_read.codes]
+    if not easy.all() or any("[" in text for text in texts):
+        slow = np.zeros(len(texts), np.bool_)
+        slow[as_read.text_of[easy == 0]] = True
+        as_read = Batch.of(
+            [_normal(text) if one or "[" in text else text for text, one in zip(texts, slow, strict=True)]
+        )
+    found = _FOLDED[as_read.codes]
+    kept = found != _GAP
     places = np.flatnonzero(kept)
     letters = found[places]
-    of_word = (letters != 0) & ~dense_table()[np.minimum(letters, len(dense_table()) - 1)]
+    of_word = (letters != 0) & (DENSE[letters] == 0)
     spaced = (np.diff(places) > 1) & of_word[1:] & of_word[:-1]
-    spaces = places[1:][spaced] - 1
-    kept[spaces] = True
-    found[spaces] = ord(" ")
+    kept[places[1:][spaced] - 1] = True
     found = found[kept]
     ends = np.flatnonzero(found == 0)
     return Batch(found, np.concatenate([np.zeros(min(1, len(ends)), np.int64), ends[:-1] + 1]), ends)
 
 
 def _normal(text: str) -> str:
-    if "[" in text:
-        text = _PLACEHOLDER.sub(" ", text)
-    text = text.replace("\0", " ")
-    if text.isascii():
-        return text.lower()
-    return unicodedata.normalize("NFKC", _composed(text).casefold())
+    text = _PLACEHOLDER.sub(" ", text).replace("\0", " ")
+    text = unicodedata.normalize("NFKC", _composed(text).casefold())
+    return _composed(_NOTHING.sub("", text)) if _NOTHING.search(text) else text
 
 
 def _composed(text: str) -> str:
@@ -79,24 +78,38 @@ def _composed(text: str) -> str:
     return unicodedata.normalize("NFKC", text)
 
 
-@functools.cache
-def _roles() -> npt.NDArray[np.uint8]:
-    """uint8[1114112]: what becomes of each code point."""
-    roles = np.full(sys.maxunicode + 1, _GAP, np.uint8)
-    for first, last in ((0, 0x323AF), (0xE0000, 0xE0FFF)):  # nothing is assigned between, and private use after
-        for code in range(first, last + 1):
-            category = unicodedata.category(chr(code))
-            roles[code] = _KEPT if category[0] in "LMN" else _NOTHING if category == "Cf" else _GAP
-    roles[0xFE00 : 0xFE0F + 1] = _NOTHING
-    roles[0xE0100 : 0xE01EF + 1] = _NOTHING
-    roles[0x0640] = _NOTHING
-    roles[0] = _KEPT  # closes a text
-    return roles
+def _alone(character: str) -> str:
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", character).casefold())
+
+
+def _is_gap(character: str) -> bool:
+    return character != "\0" and unicodedata.category(character)[0] not in "LMN"
+
+
+def _is_easy(character: str) -> bool:
+    """Does it fold to one character or to a gap, whatever stands beside it?"""
+    folded = _alone(character)
+    alone = not any(unicodedata.category(one)[0] == "M" or _JAMO.match(one) for one in character + folded)
+    return alone and not _NOTHING.search(character + folded) and (len(folded) == 1 or all(map(_is_gap, folded)))
+
+
+def _folded(character: str) -> int:
+    """What an easy character folds to; others are in normal form when they are looked up."""
+    folded = _alone(character) if _is_easy(character) else character
+    return _GAP if all(map(_is_gap, folded)) else ord(folded)
+
+
+_EASY = CodeTable(_is_easy, np.uint8)
+_FOLDED = CodeTable(_folded, np.uint32)
 
 
 def exact_keys(texts: Sequence[str]) -> Keys:
     """V16[n]: BLAKE2b of the folded text. Texts of no letter and no digit are equal only if they are the same."""
-    batch = fold_batch(texts)
+    return keys_of_folded(texts, fold_batch(texts))
+
+
+def keys_of_folded(texts: Sequence[str], batch: Batch) -> Keys:
+    """`exact_keys` where `fold_batch` of the texts is at hand."""
     data = memoryview(batch.codes.tobytes())
     keys = np.zeros(len(texts), f"V{KEY_BYTES}")
     for row, (text, start, end) in enumerate(zip(texts, batch.starts.tolist(), batch.ends.tolist(), strict=True)):

@@ -13,10 +13,11 @@ from apollo_ray.codepoints import (
     SYMBOL,
     Batch,
     Bools,
+    CodeTable,
     Hashes,
     Ints,
-    class_table,
-    dense_table,
+    class_of,
+    is_dense,
 )
 from apollo_ray.corpus.thresholds import FUNCTION_WORDS
 
@@ -41,31 +42,44 @@ _WINDOWS_1252 = {ord(bytes([byte]).decode("cp1252", "ignore") or "\x81") for byt
 _SLOT_BITS = 17
 
 
-@cache
-def features() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
-    """(uint8[196608] group of each code point, uint32[groups] bits of FEATURES, uint32[196608] lower case)."""
-    classes, dense = class_table(), dense_table()
-    numbers: dict[tuple[bool, ...], int] = {}
-    groups = np.zeros(len(classes), np.uint8)
-    lower = np.arange(len(classes), dtype=np.uint32)
-    for code in range(len(classes)):
-        character = chr(code)
-        one = _script(character) if classes[code] == LETTER else None
-        category = unicodedata.category(character)
-        if len(lowered := character.lower()) == 1:
-            lower[code] = ord(lowered)
-        broken = code == 0xFFFD or category in ("Co", "Cn", "Cs") or 0x80 <= code < 0xA0
-        key = (
-            category[0] not in "ZC" or broken, classes[code] == LETTER, classes[code] == DIGIT,
-            classes[code] == PUNCTUATION, classes[code] == SYMBOL, character in _CODE_MARKS,
-            broken, category in ("Lu", "Ll", "Lt"), category == "Lu", *(one == script for script in SCRIPTS),
-            dense[code], character in _ENDS_BEFORE_SPACE, character in _ENDS_ANYWHERE, character in _CLOSERS,
-            character in _BULLETS,
-            0xC2 <= code <= 0xF4, 0x80 <= code < 0xC0 or code in _WINDOWS_1252,
-        )  # fmt: skip
-        groups[code] = numbers.setdefault(tuple(bool(value) for value in key), len(numbers))
-    columns = np.array(list(numbers), np.uint32)
-    return groups, columns @ (np.uint32(1) << np.arange(len(FEATURES), dtype=np.uint32)), lower
+class Features:
+    """`groups` of code points that have the same FEATURES, numbered as they are met."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[int, int] = {}
+        self.groups = CodeTable(self._group_of, np.uint8)
+
+    @property
+    def bits(self) -> npt.NDArray[np.uint32]:
+        """uint32[groups]: bit i of a group tells whether it has FEATURES[i]."""
+        return np.array(list(self._numbers), np.uint32)
+
+    def _group_of(self, character: str) -> int:
+        return self._numbers.setdefault(_feature_bits(character), len(self._numbers))
+
+
+def _feature_bits(character: str) -> int:
+    code, category = ord(character), unicodedata.category(character)
+    kind = class_of(character)
+    script = _script(character) if kind == LETTER else None
+    broken = code == 0xFFFD or category in ("Co", "Cn", "Cs") or 0x80 <= code < 0xA0
+    has = (
+        category[0] not in "ZC" or broken, kind == LETTER, kind == DIGIT, kind == PUNCTUATION, kind == SYMBOL,
+        character in _CODE_MARKS, broken, category in ("Lu", "Ll", "Lt"), category == "Lu",
+        *(script == one for one in SCRIPTS), is_dense(character), character in _ENDS_BEFORE_SPACE,
+        character in _ENDS_ANYWHERE, character in _CLOSERS, character in _BULLETS, 0xC2 <= code <= 0xF4,
+        0x80 <= code < 0xC0 or code in _WINDOWS_1252,
+    )  # fmt: skip
+    return sum(1 << at for at, true in enumerate(has) if true)
+
+
+def _lower(character: str) -> int:
+    lowered = character.lower()
+    return ord(lowered) if len(lowered) == 1 else ord(character)
+
+
+GROUPS = Features()
+LOWER = CodeTable(_lower, np.uint32)
 
 
 def _script(letter: str) -> str | None:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from apollo_ray.codepoints import Batch, Bools, Hashes, Ints, scramble
-from apollo_ray.corpus.dedup import Floats, fold_batch
+from apollo_ray.corpus.dedup import KEY_BYTES, Floats, Keys, fold_batch, keys_of_folded
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -92,9 +92,18 @@ class Likeness:
 
 def signatures(texts: Sequence[str]) -> Signatures:
     """Signature of every text."""
+    return keys_and_signatures(texts)[1]
+
+
+def keys_and_signatures(texts: Sequence[str]) -> tuple[Keys, Signatures]:
+    """(`dedup.exact_keys`, signature) of every text; it is folded once for both."""
     empty = Signatures(np.zeros((0, BANDS), np.uint64), np.zeros((0, SKETCH_BYTES), np.uint8), np.zeros(0, np.int32))
-    parts = [empty, *(_signed(fold_batch(texts[rows])) for rows in _batches(texts))]
-    return Signatures(
+    keys, parts = [np.zeros(0, f"V{KEY_BYTES}")], [empty]
+    for rows in _batches(texts):
+        batch = fold_batch(texts[rows])
+        keys.append(keys_of_folded(texts[rows], batch))
+        parts.append(_signed(batch))
+    return np.concatenate(keys), Signatures(
         np.concatenate([part.bands for part in parts]),
         np.concatenate([part.sketch for part in parts]),
         np.concatenate([part.shingles for part in parts]),

@@ -21,7 +21,9 @@ from apollo_ray.corpus.deidentify import Engine
 from apollo_ray.corpus.parse import Row
 from apollo_ray.corpus.settings import KIND_RANK, Source, StageSettings
 from apollo_ray.decontaminate import Index
-from apollo_ray.language import ENGINES, Tag, cross_check, mixtures, tags
+from apollo_ray.language import Tag, tags
+from apollo_ray.language_engines import ENGINES, cross_check
+from apollo_ray.language_mixture import mixture, survey
 from apollo_ray.records import CONVERSATION, DOCUMENT, REFUSAL
 
 ROWS_AT_ONCE = 200
@@ -113,15 +115,18 @@ def _clean(rows: list[Row], source: Source, settings: StageSettings, tools: Tool
 
 def _tag(rows: list[Row], source: Source, settings: StageSettings, tools: Tools) -> None:
     texts = [_text(row, settings) for row in rows]
-    engine = settings.language.engine
-    found = (
-        tags(texts, [source.lang] * len(texts)) if engine == "profiles" else [ENGINES[engine](text) for text in texts]
-    )
-    shares = mixtures(texts) if settings.rows == "document" else [{}] * len(texts)
-    for row, tag, share in zip(rows, found, shares, strict=True):
+    documents, engine = settings.rows == "document", settings.language.engine
+    declared = [source.lang] * len(texts)
+    if engine != "profiles":
+        found = [(ENGINES[engine](text), mixture(text) if documents else {}) for text in texts]
+    elif documents:
+        found = survey(texts, declared)
+    else:
+        found = [(tag, {}) for tag in tags(texts, declared)]
+    for row, (tag, shares) in zip(rows, found, strict=True):
         row |= {"lang": tag.lang, "lang_score": tag.score, "lang_margin": tag.margin}
-        if settings.rows == "document":
-            row["other_lang"] = _second(share, tag)
+        if documents:
+            row["other_lang"] = _second(shares, tag)
 
 
 def _second(shares: dict[str, float], tag: Tag) -> str | None:
@@ -195,16 +200,16 @@ def _deidentify(rows: list[Row], source: Source, settings: StageSettings, tools:
 
 def _sign(rows: list[Row], source: Source, settings: StageSettings, tools: Tools) -> None:
     texts = [_text(row, settings) for row in rows]
-    keys = dedup.exact_keys(texts)
+    near = settings.duplicates == "near"
+    keys, signatures = minhash.keys_and_signatures(texts) if near else (dedup.exact_keys(texts), None)
     for row, text, key in zip(rows, texts, keys, strict=True):
         rank = KIND_RANK.index(row["kind"]) if row["kind"] in KIND_RANK else len(KIND_RANK)
         row |= {"exact_key": bytes(key), "characters": len(text), "rank": rank}
-    if settings.duplicates == "near":
-        signatures = minhash.signatures(texts)
+    if signatures:
         for row, sketch, bands, shingles in zip(
-            rows, signatures.sketch, signatures.bands, signatures.shingles, strict=True
+            rows, signatures.sketch, signatures.bands, signatures.shingles.tolist(), strict=True
         ):
-            row |= {"sketch": sketch.tobytes(), "bands": bands.tobytes(), "shingles": int(shingles)}
+            row |= {"sketch": sketch.tobytes(), "bands": bands.tobytes(), "shingles": shingles}
 
 
 _RULES: tuple[Rule, ...] = (_clean, _tag, _length, _check_language, _judge, _seek_overlaps, _deidentify, _sign)

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -48,6 +49,7 @@ BYTES_PER_PARTITION = 64 * 2**20  # of band keys in a shuffle
 
 PLACE = pa.schema([("work", pa.string()), ("row", pa.int64())])
 """Where a prepared row lies."""
+_LARGE = ["bands", "sketch"]  # columns of KEYS
 KEYS = pa.schema([*PLACE, ("id", pa.string()), ("uri", pa.string()), ("position", pa.int64()), *SIGNATURE])
 
 
@@ -128,10 +130,14 @@ def _prepare(context: Context[StageSettings], files: list[dict[str, Any]]) -> ra
 
 
 def _copies(context: Context[StageSettings], prepared: ray.data.Dataset) -> tuple[pa.Table, Copies]:
-    """(KEYS without bands of all rows in order, which of them are copies)."""
-    blocks = [table.drop_columns("bands") for table in prepared.iter_batches(batch_size=None, batch_format="pyarrow")]
-    order: list[tuple[str, Any]] = [("work", "ascending"), ("row", "ascending")]
-    keys = pa.concat_tables(blocks or [KEYS.empty_table().drop_columns("bands")]).sort_by(order)
+    """(KEYS without bands and sketches of all rows in order, which of them are copies).
+
+    The driver holds some 150 bytes a row, 400 more while it looks for near copies itself, and the sketches of rows
+    that share a band with another.
+    """
+    keys = pa.concat_tables(
+        [KEYS.empty_table().drop_columns(_LARGE), *(block.drop_columns(_LARGE) for block in _blocks(prepared))]
+    ).sort_by([("work", "ascending"), ("row", "ascending")])
     mode = context.settings.duplicates
     if mode == "keep":
         return keys, copies.none(keys.num_rows)
@@ -139,16 +145,20 @@ def _copies(context: Context[StageSettings], prepared: ray.data.Dataset) -> tupl
     if mode == "near":
         number = copies.numbers(keys, found)
         if keys.num_rows <= context.settings.rows_on_driver:
-            bands = [
-                table.select(["work", "row", "bands"])
-                for table in prepared.iter_batches(batch_size=None, batch_format="pyarrow")
-            ]
-            whole = pa.concat_tables(bands or [KEYS.empty_table().select(["work", "row", "bands"])]).sort_by(order)
-            pairs = copies.candidates(copies.bands_of(whole["bands"]), number)
+            live = np.flatnonzero(number >= 0)
+            bands = copies.gather(_blocks(prepared), "bands", keys, live).view(np.uint64)
+            pairs = copies.candidates(bands, number[live])
+            del bands
         else:
             pairs = _pairs_by_shuffle(prepared, keys, number)
-        found = copies.with_near(keys, found, number, *pairs)
+        found = copies.with_near(
+            keys, found, number, *pairs, lambda rows: copies.gather(_blocks(prepared), "sketch", keys, rows)
+        )
     return keys, found
+
+
+def _blocks(prepared: ray.data.Dataset) -> Iterator[pa.Table]:
+    yield from prepared.iter_batches(batch_size=None, batch_format="pyarrow")
 
 
 def _pairs_by_shuffle(prepared: ray.data.Dataset, keys: pa.Table, number: Ints) -> tuple[Ints, Ints]:

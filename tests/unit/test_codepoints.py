@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apollo_ray.codepoints import DIGIT, LETTER, NEWLINE, PUNCTUATION, SPACE, SYMBOL, Batch, class_table, codes
+from apollo_ray.codepoints import CLASSES, DIGIT, LETTER, NEWLINE, PUNCTUATION, SPACE, SYMBOL, Batch, class_of, codes
 
 TEXTS = st.lists(
     st.text(alphabet=st.one_of(st.characters(), st.sampled_from(list("ab \n糖尿病 か"))), max_size=40), max_size=6
@@ -14,7 +14,7 @@ def plain_tokens(text: str) -> list[str]:
     found: list[str] = []
     open_token = False
     for character in text.replace("\0", " "):
-        kind = class_table()[min(ord(character), 0x2FFFF)]
+        kind = class_of(character)
         if kind in (SPACE, NEWLINE):
             open_token = False
             continue
@@ -70,7 +70,7 @@ def test_hashes_are_equal_exactly_for_equal_strings(texts: list[str]) -> None:
 
 def test_classes_of_code_points() -> None:
     text = "aã糖ि٣, +\n"
-    assert class_table()[codes(text)].tolist() == [
+    assert CLASSES[codes(text)].tolist() == [
         LETTER,
         LETTER,
         LETTER,

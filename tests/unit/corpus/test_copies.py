@@ -72,7 +72,8 @@ def table(texts: list[str | None], ranks: list[int] | None = None) -> pa.Table:
 def found(keys: pa.Table) -> copies.Copies:
     once = copies.exact(keys)
     number = copies.numbers(keys, once)
-    return copies.with_near(keys, once, number, *copies.candidates(copies.bands_of(keys["bands"]), number))
+    pairs = copies.candidates(copies.bands_of(keys["bands"]), number)
+    return copies.with_near(keys, once, number, *pairs, lambda rows: copies.gather([keys], "sketch", keys, rows))
 
 
 def edited(original: str, at: int) -> str:
@@ -110,6 +111,15 @@ def test_a_shuffle_by_key_finds_what_the_driver_finds() -> None:
     at_once = copies.candidates(bands, number)
     assert np.array_equal(shuffled, at_once)
     assert len(at_once[0]) >= 20
+
+
+def test_gathering_finds_every_row_in_blocks_of_any_order() -> None:
+    keys = table([text(seed) for seed in range(11)])
+    rows = np.array([0, 2, 5, 6, 10])
+    blocks = [keys.slice(6, 3), keys.slice(9), keys.slice(0, 6)]
+    made = copies.gather(blocks, "sketch", keys, rows)
+    assert [bytes(row) for row in made] == keys["sketch"].take(pa.array(rows)).to_pylist()
+    assert copies.gather(blocks, "bands", keys, rows[:0]).shape == (0, minhash.BANDS * 8)
 
 
 def test_the_order_of_rows_changes_no_survivor() -> None:

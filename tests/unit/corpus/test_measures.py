@@ -22,9 +22,6 @@ TEXTS = st.lists(
 )
 
 
-UNASSIGNED = chr(0x2FFFF)  # what code points beyond the assigned planes count as
-
-
 def is_dense(character: str) -> bool:
     ranges = ((0x3040, 0x30FF), (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x2FA1F))
     return any(low <= ord(character) <= high for low, high in ranges)
@@ -40,12 +37,7 @@ def is_space(character: str) -> bool:
 
 def is_visible(character: str) -> bool:
     category = unicodedata.category(character)
-    return (
-        ord(character) >= 0x30000
-        or category[0] not in "ZC"
-        or category in ("Co", "Cn", "Cs")
-        or 0x80 <= ord(character) < 0xA0
-    )
+    return category[0] not in "ZC" or category in ("Co", "Cn", "Cs") or 0x80 <= ord(character) < 0xA0
 
 
 def lower(character: str) -> str:
@@ -69,7 +61,7 @@ def pieces(text: str, inside) -> list[str]:
 
 def reference(text: str) -> dict[str, float]:
     """The measures in plain Python, one text at a time."""
-    text = "".join(UNASSIGNED if ord(character) >= 0x30000 else character for character in text.replace("\0", " "))
+    text = text.replace("\0", " ")
     visible = [character for character in text if is_visible(character)]
     tokens = pieces(text, lambda character: not is_space(character))
     words = [
