@@ -24,7 +24,7 @@ FILES = 8  # of the corpus that all read
 EXAMS = ("eval/xmedbench_test_*.jsonl", "restricted/eval/xmedbench_test_*.jsonl")
 FULL = {"deidentify": True}
 BAR = {"deidentify": False, "mode": "paper"}
-"""What the peers do as well, language, quality and near-duplicates; cleaning; and exact 64-character decontamination."""
+"""What the peers do, language, quality and near-duplicates; and cleaning and exact 64-character decontamination."""
 
 
 def texts(data: Path) -> Iterator[str]:
@@ -98,9 +98,24 @@ def peer(python: str, script: str, source: Path) -> Usage:
 
 def row(name: str, usage: Usage, size: int) -> str:
     speed = size / 1e6 / usage.cpu_s
-    print(name, usage.cpu_s, usage.wall_s, usage.peak_mb, usage.worker_peak_mb, flush=True, file=sys.stderr)
-    sizes = f"{usage.peak_mb:.0f} | {usage.worker_peak_mb:.0f}"
+    print(name, usage.cpu_s, usage.wall_s, usage.peak_mb, usage.own_mb, usage.other_mb, flush=True, file=sys.stderr)
+    sizes = f"{usage.peak_mb:.0f} | {usage.own_mb:.0f} | {usage.other_mb:.0f}"
     return f"| {name} | {usage.cpu_s:.0f} | {usage.wall_s:.0f} | {sizes} | {speed:.2f} |"
+
+
+def compare(name: str, source: Path, size: int, chosen: argparse.Namespace) -> None:
+    """Rows for ours and, where they are at hand, for the peers on the same files."""
+    usage, manifest = ours(source, chosen.data, BAR)
+    print(row(f"{name}: ours", usage, size))
+    counts = manifest["counts"]
+    print(f"kept {counts['kept']} of {counts['read']}: {counts['dropped']}", file=sys.stderr)
+    if chosen.datatrove and size > 50e6:
+        theirs = 0.0
+        for work, script in (("language, Gopher", "datatrove_filter.py"), ("MinHash", "datatrove_minhash.py")):
+            found = peer(chosen.datatrove, script, source)
+            theirs += found.cpu_s
+            print(row(f"{name}: datatrove, {work}", found, size))
+        print(f"{name}: {usage.cpu_s / theirs:.3f} of datatrove's CPU seconds", file=sys.stderr)
 
 
 def main() -> None:
@@ -108,35 +123,24 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--datatrove", help="python of an environment with datatrove")
     parser.add_argument("--curator", help="python of an environment with NeMo Curator")
-    parser.add_argument("--growth", type=float, nargs="*", default=[0.5, 2, 4], help="how many times the text")
+    parser.add_argument("--sizes", type=float, nargs="*", default=[0.5, 1, 2, 4], help="how many times the text")
     chosen = parser.parse_args()
     work = Path(tempfile.mkdtemp(prefix="apollo-benchmark-"))
     try:
-        size = write_corpus(chosen.data, work / "corpus-1")
-        print(f"{size / 1e6:.1f} MB of text in {FILES} files\n")
-        print("| work | CPU-s | wall s | peak MB | largest process MB | MB/CPU-s |\n|---|---|---|---|---|---|")
-        print(row("Ray alone: start, one task a CPU, stop", ray_alone(), size))
-        usage, manifest = ours(work / "corpus-1", chosen.data, BAR)
-        print(row("ours: clean, language, quality, near-duplicates, decontamination", usage, size))
-        full, _ = ours(work / "corpus-1", chosen.data, FULL)
-        print(row("ours, with de-identification", full, size))
-        if chosen.datatrove:
-            print(
-                row(
-                    "datatrove: language, Gopher quality",
-                    peer(chosen.datatrove, "datatrove_filter.py", work / "corpus-1"),
-                    size,
-                )
-            )
-            print(row("datatrove: MinHash", peer(chosen.datatrove, "datatrove_minhash.py", work / "corpus-1"), size))
-        if chosen.curator:
-            print(row("NeMo Curator: 8 heuristics", peer(chosen.curator, "curator_filter.py", work / "corpus-1"), size))
-        print(f"\nkept {manifest['counts']['kept']} of {manifest['counts']['read']}: {manifest['counts']['dropped']}\n")
-        for times in chosen.growth:
-            size = write_corpus(chosen.data, work / f"corpus-{times}", times)
-            usage, _ = ours(work / f"corpus-{times}", chosen.data, BAR)
-            print(row(f"ours, {times:g} times the text ({size / 1e6:.0f} MB)", usage, size))
-            shutil.rmtree(work / f"corpus-{times}")
+        print("| work | CPU-s | wall s | all MB | driver MB | largest worker MB | MB/CPU-s |")
+        print("|---|---|---|---|---|---|---|")
+        print(row("Ray alone: start, one task a CPU, stop", ray_alone(), 0))
+        for times in chosen.sizes:
+            source = work / f"corpus-{times}"
+            size = write_corpus(chosen.data, source, times)
+            compare(f"{size / 1e6:.0f} MB", source, size, chosen)
+            if times == 1:
+                full, _ = ours(source, chosen.data, FULL)
+                print(row(f"{size / 1e6:.0f} MB: ours, with de-identification and the strict rules", full, size))
+                if chosen.curator:
+                    curator = peer(chosen.curator, "curator_filter.py", source)
+                    print(row(f"{size / 1e6:.0f} MB: NeMo Curator, 8 heuristics", curator, size))
+            shutil.rmtree(source)
     finally:
         shutil.rmtree(work)
 

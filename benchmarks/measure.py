@@ -17,13 +17,15 @@ MEMORY_EVERY = 10  # intervals; reading the pages of a process costs millisecond
 
 @dataclass(frozen=True)
 class Usage:
-    """`cpu_s` is user + system time of all processes, `peak_mb` their shared-fair memory (PSS) together at its highest,
-    `worker_peak_mb` that of the largest single process."""
+    """`cpu_s` is user + system time of all processes, `peak_mb` their shared-fair memory (PSS) together at its highest.
+    `own_mb` is what the command's first process has to itself (USS, without the object store that all map) at its
+    highest, `other_mb` the same of the largest process that it started."""
 
     cpu_s: float
     wall_s: float
     peak_mb: float
-    worker_peak_mb: float
+    own_mb: float
+    other_mb: float
     output: str
 
 
@@ -38,7 +40,7 @@ def measure(command: list[str], **environment: str) -> Usage:
     process = subprocess.Popen(command, env=os.environ | environment | {MARK: mark}, stdout=log, stderr=log)
     seconds: dict[tuple[int, float], float] = {}
     marked: dict[tuple[int, float], bool] = {}
-    peak = worker_peak = 0.0
+    peak = own_peak = other_peak = 0.0
     count = 0
     while process.poll() is None:
         sizes = []
@@ -51,11 +53,16 @@ def measure(command: list[str], **environment: str) -> Usage:
                     times = found.cpu_times()
                     seconds[key] = times.user + times.system
                     if count % MEMORY_EVERY == 0:
-                        sizes.append(found.memory_full_info().pss / 1e6)
+                        memory = found.memory_full_info()
+                        sizes.append(memory.pss / 1e6)
+                        if found.pid == process.pid:
+                            own_peak = max(own_peak, memory.uss / 1e6)
+                        else:
+                            other_peak = max(other_peak, memory.uss / 1e6)
             except (psutil.Error, OSError):
                 continue
         if sizes:
-            peak, worker_peak = max(peak, sum(sizes)), max(worker_peak, max(sizes))
+            peak = max(peak, sum(sizes))
         count += 1
         time.sleep(INTERVAL_S)
     wall = time.monotonic() - started
@@ -63,4 +70,4 @@ def measure(command: list[str], **environment: str) -> Usage:
     output = log.read()
     if process.returncode:
         raise RuntimeError(f"{command} ended with {process.returncode}:\n{output[-3000:]}")
-    return Usage(sum(seconds.values()), wall, peak, worker_peak, output)
+    return Usage(sum(seconds.values()), wall, peak, own_peak, other_peak, output)

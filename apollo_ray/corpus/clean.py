@@ -38,6 +38,7 @@ _SYMBOL_FONT = {  # PDFs put the Symbol font at U+F000; its letters are doses an
     },
     **dict(zip("\uf044\uf046\uf047\uf04c\uf050\uf053\uf057\uf059", "ΔΦΓΛΠΣΩΨ", strict=True)),
     **dict(zip("\uf0a3\uf0b0\uf0b1\uf0b3\uf0b4\uf0b8\uf0b9\uf0bb\uf0a5", "≤°±≥×÷≠≈∞", strict=True)),
+    **dict(zip("\uf02b\uf02d\uf03c\uf03d\uf03e\uf0ab\uf0e0", "+−<=>↔→", strict=True)),
     **dict(zip("\uf0ac\uf0ad\uf0ae\uf0af", "←↑→↓", strict=True)),
     **dict.fromkeys("\uf0a7\uf0b7\uf0d8\uf0fc", "•"),
 }
@@ -68,13 +69,13 @@ def _ranges(characters: Iterable[str]) -> str:
 
 
 _FOLDED = _folded()
-# Controls, soft hyphen, zero-width and direction marks, variation selectors, tags, fillers, surrogates, private use,
-# noncharacters. U+FFFD stays: it tells the quality rules that text was lost.
+# Controls, soft hyphen, zero-width and direction marks, variation selectors, tags, fillers, surrogates, noncharacters.
+# U+FFFD stays, and private use becomes it: they tell the quality rules that text was lost.
 _INVISIBLE = (
     r"\u0000-\u0008\u000e-\u001f\u007f\u00ad\u034f\u061c\u115f\u1160\u180b-\u180f\u200b\u200e\u200f\u202a-\u202e"
-    r"\u2060-\u206f\u3164\ud800-\uf8ff\ufdd0-\ufdef\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffc\ufffe\uffff"
+    r"\u2060-\u206f\u3164\ud800-\udfff\ufdd0-\ufdef\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffc\ufffe\uffff"
 )
-_BASIC = re.compile(f"[{_INVISIBLE}{_ranges(char for char in _FOLDED if char <= _LAST_BASIC)}]")
+_BASIC = re.compile(f"[{_INVISIBLE}\ue000-\uf8ff{_ranges(char for char in _FOLDED if char <= _LAST_BASIC)}]")
 _ASTRAL = re.compile(f"[\U000e0000-\U0010ffff{_ranges(char for char in _FOLDED if char > _LAST_BASIC)}]")
 
 
@@ -95,7 +96,10 @@ _TATWEELS = re.compile("\u0640+")
 
 
 def _fold(match: re.Match[str]) -> str:
-    return _FOLDED.get(match[0], "")
+    folded = _FOLDED.get(match[0])
+    if folded is None:
+        folded = "\ufffd" if unicodedata.category(match[0]) == "Co" else ""
+    return folded
 
 
 def _joiner(match: re.Match[str]) -> str:

@@ -92,6 +92,7 @@ def test_clinical_and_script_details_survive(text: str) -> None:
         ("ＨｂＡ１ｃ　６．５％，正常", "HbA1c 6.5％，正常"),
         ("eﬃcacy of ﬂuids", "efficacy of fluids"),
         ("𝑝 < 0.05, 𝛼", "p < 0.05, α"),
+        ("glyphs \uf1c9\U000f1234 of a font", "glyphs \ufffd\ufffd of a font"),
         ("\uf0b3 5 \uf06dg \uf0b1 2", "≥ 5 μg ± 2"),
         ("it\x92s \x93fine\x94", "it’s “fine”"),
         ("│ Na │ 140 │", "| Na | 140 |"),
