@@ -42,7 +42,9 @@ CONVERSATION = pa.schema(
         ("license", pa.string()),
         ("document", pa.string()),  # id of the DOCUMENT it was rewritten from; null for instruction data
         ("engine", pa.string()),  # what wrote it: "template", a model's name; null for instruction data
-        ("prompt_hash", pa.string()),  # of the prompt files that asked for it; null without a prompt
+        ("prompt_version", pa.string()),  # of the prompt files that asked for it; null without a prompt
+        ("prompt_hash", pa.string()),
+        ("scores", pa.string()),  # JSON: check -> score of what an LLM wrote; null for all others
         ("uri", pa.string()),
         ("position", pa.int64()),
     ]

@@ -32,8 +32,8 @@ class Stage:
 
 
 STAGES = {
-    "corpus": Stage("apollo_ray.corpus", 2),
-    "rewrite": Stage("apollo_ray.rewrite", 2),
+    "corpus": Stage("apollo_ray.corpus", 3),
+    "rewrite": Stage("apollo_ray.rewrite", 3),
     "tokenizer": Stage("apollo_ray.tokenizer", 1),
     "mix": Stage("apollo_ray.mix", 2),
     "train": Stage("apollo_ray.train", 1),

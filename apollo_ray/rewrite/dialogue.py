@@ -1,4 +1,4 @@
-"""Labelled dialogues between a patient and a doctor are conversations already: they need no engine."""
+"""Labelled dialogues between a patient and a doctor: conversations already, and the form that an LLM is asked for."""
 
 import re
 
@@ -12,16 +12,19 @@ SPEAKERS = {
 }
 
 
+def speakers(lang: str) -> tuple[str, str]:
+    """Labels of (patient, doctor); a language without its own has those of English."""
+    return SPEAKERS.get(lang, SPEAKERS["en"])
+
+
 def dialogue_turns(text: str, lang: str) -> list[str] | None:
     """[patient, doctor, patient, doctor ...] of a labelled dialogue, or None where the text is none.
 
     Lines of the same speaker in a row are one turn. What a doctor says before the first patient, and a last patient's
     turn that nobody answers, have no partner and are left out.
     """
-    if lang not in SPEAKERS:
-        return None
-    patient, doctor = (re.escape(name) for name in SPEAKERS[lang])
-    label = re.compile(rf"^(?:({patient})|({doctor}))\s*[:：]\s*", re.MULTILINE)
+    patient, doctor = (re.escape(name) for name in speakers(lang))
+    label = re.compile(rf"^[*_ ]*(?:({patient})|({doctor}))[*_]*\s*[:：][*_]*\s*", re.MULTILINE)
     marks = list(label.finditer(text))
     if len(marks) < 2:
         return None

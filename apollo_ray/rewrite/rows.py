@@ -1,5 +1,8 @@
 """DOCUMENT tables to passages, and passages with what an engine wrote to CONVERSATION columns with refusals."""
 
+import hashlib
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,16 +10,30 @@ import pyarrow as pa
 
 from apollo_ray import leaks
 from apollo_ray.decontaminate import Index
-from apollo_ray.language import tag
 from apollo_ray.leaks import Decontamination
+from apollo_ray.overlap_index import fold
 from apollo_ray.records import CONVERSATION, REFUSAL
+from apollo_ray.rewrite import verify
 from apollo_ray.rewrite.dialogue import dialogue_turns
-from apollo_ray.rewrite.segment import Passage, passages
-from apollo_ray.rewrite.settings import StageSettings
-from apollo_ray.rewrite.verify import Refusal, check_pair
+from apollo_ray.rewrite.ledger import Reply
+from apollo_ray.rewrite.script import Form
+from apollo_ray.rewrite.segment import Count, Passage, passages
+from apollo_ray.rewrite.settings import StageSettings, TemplateEngine, Verification
+from apollo_ray.rewrite.verify import Refusal, Verdict
 from apollo_ray.text import content_id
 
-PREPARED = pa.schema([*CONVERSATION, *REFUSAL, ("passage", pa.string()), leaks.OVERLAPS])
+NOTES = pa.schema(
+    [
+        ("passage", pa.string()),
+        ("flags", pa.list_(pa.string())),  # facts that the passage does not bear out
+        ("question_key", pa.string()),  # equal for questions that are equal when folded; null where there is none
+        ("unit", pa.string()),  # identity of the passage, the same in every run
+        ("calls", pa.string()),  # JSON: [[kind, prompt tokens, completion tokens], ...]
+        leaks.OVERLAPS,
+    ]
+)
+"""What the stage and its report need of a row beside its own columns."""
+PREPARED = pa.schema([*CONVERSATION, *REFUSAL, *NOTES])
 
 
 @dataclass(frozen=True)
@@ -25,38 +42,88 @@ class Unit:
 
     document: dict[str, Any]
     passage: Passage
-    turns: list[str] | None  # of a dialogue
+    form: Form
+    turns: list[str] | None = None  # of a dialogue that the document holds
 
 
-def units(documents: pa.Table, settings: StageSettings) -> list[Unit]:
-    """Every document gives at least one unit, so that none is lost from the count."""
+@dataclass(frozen=True)
+class Written:
+    """What an engine made of a passage: turns, or why there are none; the calls that it took."""
+
+    turns: list[str]
+    refusal: Refusal | None = None
+    calls: tuple[tuple[str, Reply], ...] = ()  # (kind, reply)
+
+
+def units(documents: pa.Table, settings: StageSettings, count: dict[str, Count]) -> list[Unit]:
+    """Every document gives at least one unit, so that none is lost. `count` by language, "default" for all others."""
     found = []
+    asked = not isinstance(settings.engine, TemplateEngine)
     for row in documents.to_pylist():
-        turns = dialogue_turns(row["text"], row["lang"])
-        cut = passages(
-            row["id"], row["title"], row["text"], row["lang"], row["kind"], settings.passage_limit(row["lang"])
+        lang = row["lang"]
+        turns = dialogue_turns(row["text"], lang)
+        whole = Passage(row["id"], 0, row["title"], (), row["text"], lang, row["kind"])
+        form: Form = "dialogue" if asked and row["kind"] in settings.dialogue_kinds else "pair"
+        cut = (
+            []
+            if turns
+            else passages(
+                row["id"],
+                row["title"],
+                row["text"],
+                lang,
+                row["kind"],
+                settings.passage_limit(lang),
+                count.get(lang, count["default"]),
+            )
         )
-        if turns or not cut:
-            whole = Passage(row["id"], 0, row["title"], None, row["text"], row["lang"], row["kind"])
-            found.append(Unit(row, whole, turns))
+        if cut:
+            found += [Unit(row, passage, form) for passage in cut]
         else:
-            found += [Unit(row, passage, None) for passage in cut]
+            found.append(Unit(row, whole, form, turns))
     return found
 
 
+def written_by_llm(form: Form, passage: Passage, calls: Sequence[tuple[str, Reply]], checks: Verification) -> Written:
+    """The turns in the replies of a passage's calls."""
+    texts = []
+    for what, reply in calls:
+        if refusal := verify.check_reply(reply, what):
+            return Written([], refusal, tuple(calls))
+        texts.append(verify.tidy(reply.text))
+        if what == "question" and (refusal := verify.check_question(texts[0], passage, checks)):
+            return Written(texts, refusal, tuple(calls))
+    if form == "dialogue":
+        turns = dialogue_turns(texts[0], passage.lang)
+        if not turns or len(turns) < 4 or not all(turns):
+            refusal = Refusal("not_a_dialogue", f"{len(turns or []) // 2} exchanges of patient and doctor, at least 2")
+            return Written([passage.subject, texts[0]], refusal, tuple(calls))
+        return Written(turns, None, tuple(calls))
+    return Written(texts, None, tuple(calls))
+
+
+def judged(unit: Unit, written: Written, settings: StageSettings) -> Verdict:
+    """The checks of the whole conversation. A dialogue of the corpus was cleaned there; a template copies."""
+    if written.refusal or unit.turns or isinstance(settings.engine, TemplateEngine):
+        return Verdict(written.refusal)
+    context = " ".join(part for part in (unit.passage.title, *unit.passage.path) if part)
+    if unit.form == "pair":
+        context += "\n" + written.turns[0]
+    answers = "\n".join(written.turns[1::2] if unit.form == "pair" else written.turns)
+    return verify.check_answer(answers, unit.passage, settings.verify, context)
+
+
 def conversation(
-    unit: Unit, turns: list[str], refusal: Refusal | None, engine: str, prompt_hash: str | None, floor: int
+    unit: Unit, written: Written, verdict: Verdict, engine: str, prompts: tuple[str, str] | None
 ) -> dict[str, Any]:
-    """A row of PREPARED. The pair is checked here; a dialogue's turns were cleaned by the corpus stage."""
-    document, passage = unit.document, unit.passage
-    if refusal is None and unit.turns is None:
-        answer_lang = tag(turns[1], passage.lang).lang
-        # Short lists of terms give a detector little to go by: hold only what is long enough to be sure of.
-        answer_lang = passage.lang if len(turns[1]) < 4 * floor else answer_lang
-        refusal = check_pair(turns[0], turns[1], passage.lang, answer_lang, floor)
+    """A row of PREPARED. `prompts`: (version, hash) of the files that asked."""
+    document, passage, refusal = unit.document, unit.passage, verdict.refusal
+    identity = content_id(passage.document, str(passage.index))
+    kept = refusal is None
+    question = fold(written.turns[0]) if kept and unit.turns is None else ""
     return {
-        "id": content_id(*turns) if refusal is None else content_id(passage.document, str(passage.index)),
-        "turns": turns,
+        "id": content_id(*written.turns) if kept else identity,
+        "turns": written.turns,
         "lang": passage.lang,
         "kind": document["kind"],
         "phase": document["phase"],
@@ -64,13 +131,19 @@ def conversation(
         "license": document["license"],
         "document": document["id"],
         "engine": engine,
-        "prompt_hash": prompt_hash,
+        "prompt_version": prompts[0] if prompts else None,
+        "prompt_hash": prompts[1] if prompts else None,
+        "scores": json.dumps(verdict.scores, sort_keys=True) if verdict.scores else None,
         "uri": document["uri"],
         "position": document["position"],
         "rule": "verify" if refusal else None,
         "reason": refusal.reason if refusal else None,
         "detail": refusal.detail if refusal else None,
         "passage": passage.text,
+        "flags": list(verdict.flags),
+        "question_key": hashlib.blake2b(question.encode(), digest_size=8).hexdigest() if question else None,
+        "unit": identity,
+        "calls": json.dumps([[kind, reply.prompt_tokens, reply.completion_tokens] for kind, reply in written.calls]),
     }
 
 
@@ -86,6 +159,16 @@ def refuse_leaks(rows: list[dict[str, Any]], questions: Index, chosen: Decontami
                 "reason": reason,
                 "detail": detail,
                 "overlaps": leaks.listed(overlaps),
+                "question_key": None,
             }
         checked.append(row)
     return checked
+
+
+def repeated(keys: Sequence[str | None], units: Sequence[str]) -> dict[str, str]:
+    """unit -> the unit that asked the same question and stays: the one with the smallest identity, in any order."""
+    first: dict[str, str] = {}
+    for key, unit in zip(keys, units, strict=True):
+        if key is not None:
+            first[key] = min(unit, first.get(key, unit))
+    return {unit: first[key] for key, unit in zip(keys, units, strict=True) if key is not None and first[key] != unit}

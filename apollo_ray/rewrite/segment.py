@@ -1,67 +1,110 @@
-"""Documents to passages: sections by heading, then pieces that end at sentence ends, under a limit of characters."""
+"""Documents to passages: sections by heading, then pieces that end at sentence ends, under a limit of tokens."""
 
-import itertools
+import json
+import math
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-HEADING = re.compile(r"^#{1,6}\s+(.+?)\s*#*$")
+from apollo_ray.rewrite.sentences import sentences
 
-# Sentence ends of the six languages: Latin marks need white space behind them (so 7.5 mg stays whole), Han full stops,
-# the danda and the Arabic marks do not.
-_SENTENCE_END = re.compile(r"(?<=[.!?؟…])(?:[\"”»')\]]*)\s+|(?<=[。！？।॥۔])(?=\S)|(?<=[।॥۔؟])\s+|\n+")
+HEADING = re.compile(r"^(#{1,6})\s+(.+?)\s*#*$")
+
+Count = Callable[[Sequence[str]], list[int]]
+"""Number of tokens of each text."""
+
+CHARACTERS_PER_TOKEN = {"default": 4.0, "zh": 1.75}
+"""Where no tokenizer is at hand. Byte-level BPE of 100,000 and more ids comes near to these."""
 
 
 @dataclass(frozen=True)
 class Passage:
-    """A stretch of a document that a question can be asked about. `heading` is None for the opening part."""
+    """A stretch of a document that a question can be asked about.
+
+    `path`: the headings that it stands under, outermost first, empty for the opening part.
+    """
 
     document: str
     index: int  # place in the document, from 0
     title: str | None
-    heading: str | None
+    path: tuple[str, ...]
     text: str
     lang: str
     kind: str | None
 
+    def to_json(self) -> str:
+        return json.dumps(vars(self), ensure_ascii=False)
 
-def sections(text: str) -> list[tuple[str | None, str]]:
-    """(heading, body) of every section that has a body, in order; the part before the first heading has None."""
-    found: list[tuple[str | None, list[str]]] = [(None, [])]
+    @classmethod
+    def from_json(cls, text: str) -> "Passage":
+        values = json.loads(text)
+        return cls(**values | {"path": tuple(values["path"])})
+
+    @property
+    def subject(self) -> str:
+        """Title and headings, or the first words where there are none."""
+        return " – ".join(part for part in (self.title, *self.path) if part) or self.text[:60]
+
+
+def estimated_tokens(lang: str) -> Count:
+    """A Count by CHARACTERS_PER_TOKEN."""
+    ratio = CHARACTERS_PER_TOKEN.get(lang, CHARACTERS_PER_TOKEN["default"])
+    return lambda texts: [math.ceil(len(text) / ratio) for text in texts]
+
+
+def sections(text: str) -> list[tuple[tuple[str, ...], str]]:
+    """(path, body) of every section that has a body, in order; the part before the first heading has an empty path."""
+    found: list[tuple[tuple[str, ...], list[str]]] = [((), [])]
+    levels: list[tuple[int, str]] = []
     for line in text.split("\n"):
         match = HEADING.match(line)
         if match:
-            found.append((match.group(1), []))
+            level = len(match[1])
+            levels = [*(entry for entry in levels if entry[0] < level), (level, match[2])]
+            found.append((tuple(heading for _, heading in levels), []))
         else:
             found[-1][1].append(line)
-    bodies = [(heading, "\n".join(lines).strip()) for heading, lines in found]
-    return [(heading, body) for heading, body in bodies if body]
+    bodies = [(path, "\n".join(lines).strip()) for path, lines in found]
+    return [(path, body) for path, body in bodies if body]
 
 
-def split_at_sentences(text: str, limit: int) -> list[str]:
-    """Pieces of at most `limit` characters that end at sentence ends; only white space is lost between them.
+def split_at_sentences(text: str, lang: str, limit: int, count: Count) -> list[str]:
+    """Pieces of at most `limit` tokens that end at sentence ends; only white space is lost between them.
 
-    A sentence longer than the limit is cut at the limit.
+    Pieces are about equally long, so that no tail of a few words is left over. A sentence longer than the limit is cut
+    at spaces, and at any character where there is none.
     """
-    pieces: list[str] = []
-    current = ""
-    for sentence in _sentences(text, limit):
-        if current and len(current) + len(sentence) > limit:
-            pieces.append(current.strip())
-            current = ""
-        current += sentence
-    return [piece for piece in [*pieces, current.strip()] if piece]
+    if count([text])[0] <= limit:
+        return [text.strip()] if text.strip() else []
+    parts = [part for sentence in sentences(text, lang) for part in _short_enough(sentence, limit, count)]
+    sizes = count(parts)
+    number = math.ceil(sum(sizes) / limit)
+    aim = sum(sizes) / number
+    pieces: list[list[str]] = [[]]
+    size = 0
+    for part, tokens in zip(parts, sizes, strict=True):
+        if pieces[-1] and (size + tokens > limit or size + tokens / 2 > aim):
+            pieces.append([])
+            size = 0
+        pieces[-1].append(part)
+        size += tokens
+    stripped = ("".join(piece).strip() for piece in pieces)
+    return [kept for piece in stripped if piece for kept in _short_enough(piece, limit, count)]
 
 
-def _sentences(text: str, limit: int) -> list[str]:
-    ends = [match.end() for match in _SENTENCE_END.finditer(text)]
-    bounds = [0, *ends, len(text)]
-    sentences = [text[start:end] for start, end in itertools.pairwise(bounds) if end > start]
-    return [sentence[at : at + limit] for sentence in sentences for at in range(0, len(sentence), limit)]
+def _short_enough(text: str, limit: int, count: Count) -> list[str]:
+    """`text` in as few pieces as keep to the limit, halved again and again."""
+    if len(text) <= 1 or count([text])[0] <= limit:
+        return [text]
+    middle = len(text) // 2
+    space = text.rfind(" ", middle // 2, middle + 1)
+    at = space + 1 if space >= 0 else middle
+    return [*_short_enough(text[:at], limit, count), *_short_enough(text[at:], limit, count)]
 
 
-def passages(document: str, title: str | None, text: str, lang: str, kind: str | None, limit: int) -> list[Passage]:
-    """Passages of one document, in order. Dialogues are not cut here: their turns are."""
-    parts: list[tuple[str | None, str]] = []
-    for heading, body in sections(text):
-        parts += [(heading, piece) for piece in split_at_sentences(body, limit)]
-    return [Passage(document, index, title, heading, body, lang, kind) for index, (heading, body) in enumerate(parts)]
+def passages(
+    document: str, title: str | None, text: str, lang: str, kind: str | None, limit: int, count: Count
+) -> list[Passage]:
+    """Passages of one document, in order."""
+    parts = [(path, piece) for path, body in sections(text) for piece in split_at_sentences(body, lang, limit, count)]
+    return [Passage(document, index, title, path, body, lang, kind) for index, (path, body) in enumerate(parts)]

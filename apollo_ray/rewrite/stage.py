@@ -1,85 +1,317 @@
-"""Rewrite on Ray Data: documents to passages, an engine to pairs, checks, one writing pass."""
+"""Rewrite on Ray Data: documents to passages, an engine to replies, checks, one writing pass.
 
-import json
-from collections.abc import Iterator
+    documents -> passages -> what the ledger lacks -> an endpoint (from the driver) or vLLM (replicas) -> ledger
+    documents -> passages -> replies of the ledger -> checks -> questions asked twice -> parts
+
+Passages are cut anew in each pass: that is cheaper than to keep them, and the same whatever the cluster.
+"""
+
+from functools import cache
 from typing import Any
 
 import pyarrow as pa
 import ray
+import ray.data
+from tokenizers import Tokenizer
 
 from apollo_ray import dataset, leaks, refusals
-from apollo_ray.errors import UserError
+from apollo_ray.errors import ServiceError, UserError
 from apollo_ray.records import CONVERSATION, DOCUMENT
-from apollo_ray.rewrite import openai_engine, prompts, rows, template_engine
-from apollo_ray.rewrite.openai_engine import Ledger, Written
-from apollo_ray.rewrite.settings import OpenAIEngine, StageSettings
+from apollo_ray.refusals import with_refusals
+from apollo_ray.rewrite import estimate as estimates
+from apollo_ray.rewrite import openai_engine, prompts, rows, summary, template_engine
+from apollo_ray.rewrite.estimate import Estimate
+from apollo_ray.rewrite.ledger import Ledger, Reply
+from apollo_ray.rewrite.openai_engine import Progress
+from apollo_ray.rewrite.rows import Unit, Written
+from apollo_ray.rewrite.script import Script
+from apollo_ray.rewrite.segment import Count, Passage, estimated_tokens
+from apollo_ray.rewrite.settings import OpenAIEngine, StageSettings, TemplateEngine, VLLMEngine
 from apollo_ray.rewrite.verify import Refusal
 from apollo_ray.step import Context, Result
 from apollo_ray.store import Store
 
 NO_PATTERN = Refusal("no_pattern", "the template engine needs a title, and asks about openings and headings only")
+PRIVATE = (*rows.NOTES.names,)
 
 
 def run(context: Context[StageSettings]) -> Result:
     """One conversation or one refusal for every passage. Raises UserError where nothing is kept."""
     settings = context.settings
-    documents = dataset.read_parts(context, list(settings.documents), DOCUMENT)
+    job = _Job(context)
     number = sum(context.input(name).rows for name in settings.documents)
-    context.say(f"{number} documents, engine {engine_name(settings)}")
-    index = leaks.load_index(settings.decontaminate, f"steps.{context.step}") if settings.decontaminate else None
-    pairs = documents.map_batches(
-        _rewrite,
-        fn_args=(settings, context.store, ray.put(index)),
-        batch_format="pyarrow",
-        batch_size=None,
-        zero_copy_batch=True,
+    context.say(f"{number} documents, engine {job.engine_name}")
+    if isinstance(settings.engine, OpenAIEngine):
+        _ask_endpoint(job, settings.engine)
+    elif isinstance(settings.engine, VLLMEngine):
+        _ask_vllm(job, settings.engine)
+    checked = job.documents().map_batches(
+        _check, fn_args=(job.shared(),), batch_format="pyarrow", batch_size=None, zero_copy_batch=True
     )
-    data, dropped, tally, said = dataset.write_rows(pairs, context, CONVERSATION, _overlaps, (leaks.OVERLAPS.name,))
+    checked = checked.materialize()
+    keys = pa.concat_tables(
+        [
+            rows.PREPARED.empty_table().select(["question_key", "unit"]),
+            *checked.select_columns(["question_key", "unit"]).iter_batches(batch_size=None, batch_format="pyarrow"),
+        ]
+    )
+    again = rows.repeated(keys["question_key"].to_pylist(), keys["unit"].to_pylist())
+    once = checked.map_batches(_mark_repeated, fn_args=(ray.put(again),), batch_format="pyarrow", batch_size=None)
+    data, dropped, tally, said = dataset.write_rows(once, context, CONVERSATION, summary.summarise, PRIVATE)
     counts = refusals.counts("passage", tally)
     if not counts.kept:
         raise UserError(f"steps.{context.step}: of {counts.read} passages none gave a pair: {counts.dropped}")
-    overlaps = leaks.ledger_table(row for block in said for row in json.loads(block))
+    prices = [getattr(settings.engine, name, None) for name in ("input_price", "output_price")]
+    told, overlaps = summary.merge(said, *prices)
     ledger = [context.store.write_table(f"{context.directory}/overlaps", overlaps)] if overlaps.num_rows else []
-    summary = {
+    told |= {
         "by_language": refusals.funnel(tally, "language"),
         "documents": number,
-        "engine": engine_name(settings),
-        "leaks": leaks.tally(overlaps),
+        "engine": job.engine_name,
+        "prompts": job.prompts.version,
     }
-    return Result(counts, data=data, dropped=dropped, extra=ledger, summary=summary)
+    return Result(counts, data=data, dropped=dropped, extra=ledger, summary=told)
 
 
-def _overlaps(table: pa.Table) -> str:
-    return json.dumps(leaks.ledger(table.to_pylist()), ensure_ascii=False)
+def estimate(context: Context[StageSettings]) -> dict[str, Any]:
+    """Passages, calls, tokens and money of a step that would run now. Asks nobody."""
+    job = _Job(context)
+    parts = job.documents().map_batches(
+        _estimate, fn_args=(job.shared(),), batch_format="pyarrow", batch_size=None, zero_copy_batch=True
+    )
+    total = Estimate()
+    for row in parts.take_all():
+        total.add(Estimate.from_json(row["told"]))
+    engine = context.settings.engine
+    prices = [getattr(engine, name, None) for name in ("input_price", "output_price")]
+    return total.as_json(*prices) | {"engine": job.engine_name}
 
 
-def engine_name(settings: StageSettings) -> str:
-    return settings.engine.model if isinstance(settings.engine, OpenAIEngine) else settings.engine.kind
+class _Job:
+    """What all passes of a step share."""
+
+    def __init__(self, context: Context[StageSettings]) -> None:
+        self.context, self.settings = context, context.settings
+        try:
+            self.prompts = prompts.load(self.settings.prompts)
+        except UserError as error:
+            raise UserError(f"steps.{context.step}.{error}") from None
+        engine = self.settings.engine
+        self.engine_name = engine.kind if isinstance(engine, TemplateEngine) else engine.model
+        self.script = (
+            None if isinstance(engine, TemplateEngine) else Script.of(self.settings, self.prompts, self._model())
+        )
+        chosen = self.settings.decontaminate
+        self.index = leaks.load_index(chosen, f"steps.{context.step}") if chosen else None
+        self.tokenizer = self._tokenizer()
+        self._shared: ray.ObjectRef | None = None
+
+    def _model(self) -> str:
+        """Identity of the model in the ledger's keys: a step by its fingerprint."""
+        engine = self.settings.engine
+        assert not isinstance(engine, TemplateEngine)
+        manifest = self.context.inputs.get(engine.model) if isinstance(engine, VLLMEngine) else None
+        return f"{engine.model}@{manifest.fingerprint}" if manifest else engine.model
+
+    def _tokenizer(self) -> str | None:
+        name = self.settings.tokenizer
+        if name is None:
+            return None
+        from transformers import AutoTokenizer
+
+        try:
+            found = AutoTokenizer.from_pretrained(self.context.folder(name, "tokenizer"))
+        except (OSError, ValueError) as error:
+            raise UserError(f"steps.{self.context.step}.tokenizer: {name!r} cannot be loaded: {error}") from error
+        if not found.is_fast:
+            raise UserError(
+                f"steps.{self.context.step}.tokenizer: {name!r} has no tokenizer.json; a fast one is needed"
+            )
+        return str(found.backend_tokenizer.to_str())
+
+    def documents(self) -> ray.data.Dataset:
+        return dataset.read_parts(self.context, list(self.settings.documents), DOCUMENT)
+
+    def shared(self) -> Any:
+        """A reference to what workers need."""
+        if self._shared is None:
+            self._shared = ray.put(
+                (
+                    self.settings,
+                    self.context.store,
+                    self.prompts,
+                    self.script,
+                    self.index,
+                    self.tokenizer,
+                    self.engine_name,
+                )
+            )
+        return [self._shared]  # in a list, so that a task gets the reference and unpacks it once a process
 
 
-def _rewrite(documents: pa.Table, settings: StageSettings, store: Store, index: Any) -> Iterator[pa.Table]:
-    units = rows.units(documents, settings)
-    asked = [unit.passage for unit in units if unit.turns is None]
-    written = iter(_write(asked, settings, store))
+@cache
+def _unpacked(reference: Any) -> "_Tools":
+    return _Tools(*ray.get(reference))
+
+
+class _Tools:
+    """A worker process's copy of what passes share."""
+
+    def __init__(
+        self, settings: StageSettings, store: Store, asking: Any, script: Any, index: Any, tokenizer: Any, engine: str
+    ) -> None:
+        self.settings, self.ledger, self.prompts, self.script = settings, Ledger(store), asking, script
+        self.index, self.engine = index, engine
+        self.count: dict[str, Count] = {}
+        if tokenizer is None:
+            self.count = {lang: estimated_tokens(lang) for lang in ("default", "zh")}
+        else:
+            encoder = Tokenizer.from_str(tokenizer)
+            self.count["default"] = lambda texts: [
+                len(one.ids) for one in encoder.encode_batch(list(texts), add_special_tokens=False)
+            ]
+
+    def units(self, documents: pa.Table) -> list[Unit]:
+        return rows.units(documents, self.settings, self.count)
+
+
+def _ask_endpoint(job: _Job, engine: OpenAIEngine) -> None:
+    assert job.script is not None
+    say = job.context.say
+    passages = job.documents().map_batches(
+        _todo, fn_args=(job.shared(),), batch_format="pyarrow", batch_size=None, zero_copy_batch=True
+    )
+    todo = ((Passage.from_json(row["passage"]), row["form"]) for row in passages.iter_rows())
+
+    def watch(seen: Progress) -> None:
+        money = f", {seen.spent.money:.2f} spent" if engine.input_price is not None else ""
+        say(
+            f"{seen.passages} passages answered ({seen.spent.calls} calls, {seen.kept} of them kept from before, "
+            f"{seen.retries} tried again, {seen.spent.prompt_tokens + seen.spent.completion_tokens} tokens{money})"
+        )
+
+    watch(openai_engine.ask_all(todo, job.script, engine, Ledger(job.context.store), watch))
+
+
+def _ask_vllm(job: _Job, engine: VLLMEngine) -> None:
+    """Questions and dialogues, then answers: a batch's replies are in the ledger when it is done."""
+    from ray.data.llm import build_processor, vLLMEngineProcessorConfig
+
+    folder = job.context.folder(engine.model, "model")
+    kwargs: dict[str, Any] = dict(engine.engine_kwargs)
+    if engine.gpus_per_replica > 1:
+        kwargs["tensor_parallel_size"] = engine.gpus_per_replica
+    options: dict[str, Any] = {} if engine.gpus_per_replica else {"accelerator_type": None}
+    config = vLLMEngineProcessorConfig(
+        model_source=folder,
+        engine_kwargs=kwargs,
+        concurrency=(1, engine.replicas),
+        batch_size=engine.batch_size,
+        chat_template_stage={"enabled": True},
+        tokenize_stage={"enabled": True},
+        detokenize_stage={"enabled": True},
+        **options,
+    )
+    sampling = engine.sampling()
+    store = job.context.store
+
+    def before(row: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "messages": [{"role": "user", "content": row["prompt"]}],
+            "sampling_params": sampling,
+            "key": row["key"],
+            "model_name": engine.model,
+        }
+
+    for phase in ("questions", "answers"):
+        missing = job.documents().map_batches(
+            _missing, fn_args=(job.shared(),), batch_format="pyarrow", batch_size=None, zero_copy_batch=True
+        )
+        number = missing.count()
+        job.context.say(f"{number} {phase} to ask of vLLM")
+        if number:
+            asked = build_processor(config, preprocess=before)(missing)
+            asked.map_batches(_keep, fn_args=(store,), batch_format="pyarrow", batch_size=None).materialize()
+
+
+def _keep(batch: pa.Table, store: Store) -> pa.Table:
+    ledger = Ledger(store)
+    for row in batch.to_pylist():
+        finish = row.get("finish_reason") or "stop"
+        ledger.put(
+            row["key"],
+            Reply(
+                row["generated_text"] or "",
+                finish,
+                row.get("model_name") or "",
+                int(row.get("num_input_tokens") or 0),
+                int(row.get("num_generated_tokens") or 0),
+            ),
+        )
+    return pa.table({"kept": [batch.num_rows]})
+
+
+def _todo(documents: pa.Table, shared: list[Any]) -> pa.Table:
+    tools = _unpacked(shared[0])
+    asked = [unit for unit in tools.units(documents) if unit.turns is None]
+    return pa.table(
+        {
+            "passage": pa.array([unit.passage.to_json() for unit in asked], pa.string()),
+            "form": pa.array([unit.form for unit in asked], pa.string()),
+        }
+    )
+
+
+def _missing(documents: pa.Table, shared: list[Any]) -> pa.Table:
+    """Prompts that the ledger lacks, each once."""
+    tools = _unpacked(shared[0])
+    calls = {}
+    for unit in tools.units(documents):
+        if unit.turns is None:
+            _, missing = tools.script.replay(unit.passage, unit.form, tools.ledger.get)
+            if missing:
+                calls[missing.key] = missing.prompt
+    return pa.table({"key": pa.array(list(calls), pa.string()), "prompt": pa.array(list(calls.values()), pa.string())})
+
+
+def _check(documents: pa.Table, shared: list[Any]) -> pa.Table:
+    tools = _unpacked(shared[0])
+    settings = tools.settings
     made = []
-    for unit in units:
-        result = Written() if unit.turns else next(written)
-        turns = unit.turns or [result.question, result.answer]
-        by_llm = isinstance(settings.engine, OpenAIEngine) and unit.turns is None
-        engine = "dialogue" if unit.turns else engine_name(settings)
-        prompt_hash = prompts.prompt_hash(unit.passage.lang) if by_llm else None
-        floor = settings.answer_floor(unit.passage.lang)
-        made.append(rows.conversation(unit, turns, result.refusal, engine, prompt_hash, floor))
-    if settings.decontaminate:
-        made = rows.refuse_leaks(made, ray.get(index), settings.decontaminate)
-    yield pa.Table.from_pylist(made, rows.PREPARED)
+    for unit in tools.units(documents):
+        if unit.turns:
+            written, engine, asked = Written(unit.turns), "dialogue", None
+        elif tools.script is None:
+            question = template_engine.question_for(unit.passage)
+            written = Written([question, unit.passage.text]) if question else Written([], NO_PATTERN)
+            engine, asked = tools.engine, None
+        else:
+            written, engine = _replayed(unit, tools), tools.engine
+            asked = (tools.prompts.version, tools.prompts.hash_of(unit.passage.lang))
+        made.append(rows.conversation(unit, written, rows.judged(unit, written, settings), engine, asked))
+    if settings.decontaminate and tools.index is not None:
+        made = rows.refuse_leaks(made, tools.index, settings.decontaminate)
+    return pa.Table.from_pylist(made, rows.PREPARED)
 
 
-def _write(passages: list, settings: StageSettings, store: Store) -> list[Written]:
-    if isinstance(settings.engine, OpenAIEngine):
-        return openai_engine.write_pairs(passages, settings.engine, Ledger(store))
-    questions = [template_engine.question_for(passage) for passage in passages]
-    return [
-        Written(question, passage.text) if question else Written(refusal=NO_PATTERN)
-        for question, passage in zip(questions, passages, strict=True)
-    ]
+def _replayed(unit: Unit, tools: _Tools) -> Written:
+    replies, missing = tools.script.replay(unit.passage, unit.form, tools.ledger.get)
+    if missing:
+        raise ServiceError(f"the answer {missing.key} has gone from the ledger under way; run the same command again")
+    kinds = ["dialogue"] if unit.form == "dialogue" else ["question", "answer"]
+    calls = list(zip(kinds, replies, strict=False))
+    return rows.written_by_llm(unit.form, unit.passage, calls, tools.settings.verify)
+
+
+def _estimate(documents: pa.Table, shared: list[Any]) -> pa.Table:
+    tools = _unpacked(shared[0])
+    found = estimates.estimate(tools.units(documents), tools.script, tools.ledger)
+    return pa.table({"told": [found.to_json()]})
+
+
+def _mark_repeated(table: pa.Table, again: Any) -> pa.Table:
+    dropped: dict[str, str] = ray.get(again) if isinstance(again, ray.ObjectRef) else again
+    first = [dropped.get(unit) for unit in table["unit"].to_pylist()]
+    reasons = ["repeated_question" if unit else None for unit in first]
+    details = [f"asked as well about passage {unit}" if unit else None for unit in first]
+    return with_refusals(table, "verify", reasons, details)

@@ -100,7 +100,8 @@ def question_for(passage: Passage) -> str | None:
     if not passage.title or passage.lang not in DEFINITION:
         return None
     title = passage.title.strip(" .。।:：")
-    if passage.heading is None:
+    if not passage.path:
         return DEFINITION[passage.lang].format(title=title) if passage.index == 0 else None
-    known = HEADINGS[passage.lang].get(passage.heading.casefold().strip(" :："))
-    return (known or SECTION[passage.lang]).format(title=title, heading=passage.heading)
+    heading = passage.path[-1]
+    known = HEADINGS[passage.lang].get(heading.casefold().strip(" :："))
+    return (known or SECTION[passage.lang]).format(title=title, heading=heading)

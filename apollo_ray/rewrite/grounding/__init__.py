@@ -1,0 +1,38 @@
+"""Is every fact of an answer borne out by the passage? Quantities, negations, opposites, groups of people."""
+
+from dataclasses import dataclass
+
+from apollo_ray.rewrite.grounding.polarity import negations, opposites
+from apollo_ray.rewrite.grounding.quantities import bears_out, fold, is_fact, quantities
+from apollo_ray.rewrite.grounding.words import tokens
+
+
+@dataclass(frozen=True)
+class Support:
+    """`facts` that were looked at; `unsupported`: those that the passage does not bear out, as they stand there."""
+
+    facts: int
+    unsupported: tuple[str, ...]
+
+    @property
+    def share(self) -> float:
+        """1 for an answer without a fact."""
+        return 1 - len(self.unsupported) / self.facts if self.facts else 1.0
+
+
+def support(answer: str, passage: str, lang: str, context: str = "") -> Support:
+    """`context` (title, question) bears out facts as the passage does."""
+    source = f"{passage}\n{context}"
+    known = quantities(source, lang)
+    folded = fold(answer)
+    facts = [
+        (f"quantity {one.text!r}", bears_out(known, one))
+        for one in quantities(answer, lang)
+        if is_fact(one, folded, known)
+    ]
+    facts += [
+        (f"negation {text!r}", fine) for text, fine in negations(tokens(answer, lang), tokens(source, lang), lang)
+    ]
+    for kind in ("opposites", "populations"):
+        facts += [(f"{kind} {text!r}", fine) for text, fine in opposites(answer, source, lang, kind)]
+    return Support(len(facts), tuple(text for text, fine in facts if not fine))

@@ -1,0 +1,121 @@
+"""Words that turn a statement round, in six languages: negations, and pairs of opposites."""
+
+NEGATIONS = {
+    "en": "no not without never none neither nor cannot can't don't doesn't didn't isn't wasn't aren't weren't won't hasn't haven't "
+    "hadn't couldn't shouldn't nothing nobody absence absent lack lacked lacking denied denies undetectable "
+    "undetected free failed unable ruled unlikely unremarkable fail fails afebrile refused unchanged unaffected unsuccessful excluded",
+    "es": "no sin nunca ni ningún ninguna ninguno ningun tampoco jamás nada nadie ausencia ausente ausentes "
+    "niega negaba negó descartó descartada descartado descartar exento carece afebril salvo indetectable imposible",
+    "fr": "pas sans aucun aucune jamais ni non nul nulle rien absence absent absente absents absentes "
+    "indétectable apyrétique exclu exclue éliminé éliminer dépourvu impossible indemne",
+    "hi": "नहीं नही न ना बिना मत गैर रहित अभाव बगैर बग़ैर असमर्थ अनुपस्थित इनकार नाकाम विफल",
+    "ar": "لا لم لن ليس ليست ليسوا دون بدون غير عدم بلا ولا ولم فلا فلم ولن وليس انعدام غياب ينفي نفى لايوجد يستحيل",
+    "zh": "不 没 無 无 未 非 勿 莫 否 别",
+}
+"""Of one word each (of one character in Chinese)."""
+
+IMPLIED = {
+    "en": "afebrile=fever asymptomatic=symptoms symptomless=symptoms painless=pain normal=abnormal,abnormality unremarkable=abnormal,abnormality "
+    "unaware=aware unvaccinated=vaccinated untreated=treated impossible=possible unknown=known unclear=clear uncommon=common intolerable=tolerable "
+    "unhealthy=healthy ineffective=effective inactive=active non-smoker=smoke conscious=unconscious healthy=disease",
+    "es": "afebril=fiebre apirético=fiebre asintomático=síntomas asintomática=síntomas indoloro=dolor normal=alteración,anormal,anomalía,lesión normales=alteración,anormal,anomalía,lesión "
+    "imposible=posible desconocido=conocido desconocida=conocida ineficaz=eficaz insuficiente=suficiente insuficientes=suficientes alterado=normal alterada=normal alterados=normal alteradas=normal patológico=normal",
+    "fr": "apyrétique=fièvre asymptomatique=symptômes indolore=douleur normal=anomalie,anormal,lésion normale=anomalie,anormal,lésion normales=anomalie,anormal,lésion normaux=anomalie,anormal,lésion saines=malades sain=malade sains=malades saine=malade "
+    "impossible=possible inconnu=connu inconnue=connue inefficace=efficace insuffisant=suffisant interdit=autorisé interdite=autorisée inutile=nécessaire tabagique=fumé",
+    "hi": "असामान्य=सामान्य असंभव=संभव अज्ञात=ज्ञात अप्रभावी=प्रभावी स्पर्शोन्मुख=लक्षण अपर्याप्त=पर्याप्त असुरक्षित=सुरक्षित अस्पष्ट=स्पष्ट",
+    "ar": "مستحيل=ممكن مجهول=معروف",
+    "zh": "",
+}
+"""Words that hold a negation: word -> what it denies."""
+
+CONJUNCTIONS = {
+    "en": "and but whereas while although however though",
+    "es": "y e pero aunque mientras sino",
+    "fr": "et mais tandis alors quoique",
+    "hi": "और लेकिन मगर परंतु जबकि किंतु",
+    "ar": "ولكن لكن بينما اما",
+    "zh": "",
+}
+
+NO_NEGATION = {
+    "en": "no less than|no more than|not only|no longer than|no later than|nothing but",
+    "es": "no solo|no sólo|no obstante|no menos de|no más de|nada más",
+    "fr": "non seulement|pas seulement|pas plus de|pas moins de",
+    "hi": "न केवल|ही नहीं|नहीं तो",
+    "ar": "غير أن|لا يقل عن|لا تقل عن|ما لا يقل|لا يزال|لا تزال|ليس فقط|لا سيما|لا تقل|لا يقل|لا يتجاوز|لا تتجاوز|لا يزيد|لا تزيد",
+}
+"""Set phrases with a word of NEGATIONS that deny nothing; alternatives of a pattern."""
+
+HAN_NO_NEGATION = (
+    "无症状 不仅 不但 不过 不同 不断 不久 不论 不管 不少 不良 无论 非常 除非 是否 能否 特别 别的 分别 个别 性别 区别 级别 类别 辨别 识别 鉴别 告别 别人 不适 不安 非洲 "
+    "不得不 无非 不止 不可避免 不等 莫西林 莫罗 不禁 不料 不妨 差不多 不由 不错 对不起 不一 未来 阴虚 阴道 阴部 会阴 阴茎 阴阳 滋阴 阴囊 不适宜"
+)
+
+STOP_WORDS = {
+    "en": "the a an of in on at to for from by with and or but that this these those is are was were be been being has have had it its he she "
+    "his her they their them as than then also which who whom whose when where while after before during into over under about any some all each "
+    "other more most very may might can could will would should there here such only both between because due did does do so if up out off one two "
+    "per still again even just however although though was patient patients case cases showed shown found",
+    "es": "el la los las un una unos unas de del al en a ante con contra desde entre hacia hasta para por según sobre tras y e o u que se su sus lo le les "
+    "es son era eran fue fueron ser sido está están estaba estaban ha han había habían haber como más pero también muy este esta estos estas ese esa "
+    "cuando donde si ya me te nos cual quien dos paciente pacientes mostró presentaba presenta",
+    "fr": "le la les un une des du de d l à au aux en dans par pour sur sous avec et ou mais que qui dont où ce cet cette ces son sa ses leur leurs il elle ils elles "
+    "est sont était étaient été être a ont avait avaient avoir se s ne n y plus très aussi comme après avant pendant lors si on nous vous deux patient "
+    "patiente patients cas été fait faite",
+    "hi": "का की के को से में पर और या कि यह वह ये वे है हैं था थी थे हो होता होती होते हुआ हुई हुए कर करने करता करती करते किया किए की गया गई गए जा जाता जाती जाते भी ही तो ने एक इस उस इन उन "
+    "अपने लिए साथ तक बाद पहले जो जिस जिसमें जब लेकिन मगर परंतु क्योंकि सकता सकती सकते रहा रही रहे कुछ कोई लोग लोगों रोगी मरीज़ मरीज",
+    "ar": "في من على إلى عن مع أن إن أو ثم هو هي هم هذا هذه ذلك تلك التي الذي الذين كان كانت يكون تكون قد وقد بعد قبل عند خلال بين حتى كما كل أي بعض ما "
+    "لدى له لها لهم به بها فيه فيها منها منه عليه عليها إذا أما لكن ولكن غير أيضا وهو وهي وكان وكانت المريض المرضى مريض",
+    "zh": "",
+}
+
+# Each line: one pole | the other, a star for any ending. Only pairs that a paraphrase does not turn round: "A is higher than
+# B" may be told as "B is lower than A", and is then true.
+OPPOSITES = {
+    "en": """
+        positive seropositive | negative seronegative
+        left | right
+        bilateral* | unilateral*
+        acute* | chronic*
+        malignant | benign
+        maximum maximal | minimum minimal""",
+    "es": """
+        positiv* | negativ*
+        izquierd* | derech*
+        bilateral* | unilateral*
+        agud* | crónic*
+        malign* | benign*
+        máxim* | mínim*""",
+    "fr": """
+        positif positive positifs positives | négatif négative négatifs négatives
+        gauche gauches | droit droite droits droites
+        bilatéral* | unilatéral*
+        aigu* | chronique*
+        malin maligne* | bénin bénign*
+        maxim* | minim*""",
+    "hi": """
+        सकारात्मक पॉज़िटिव पॉजिटिव | नकारात्मक निगेटिव नेगेटिव
+        बाएँ बायाँ बाईं बाएं | दाएँ दायाँ दाईं दाएं
+        अधिकतम | न्यूनतम""",
+    "ar": """
+        إيجابي* موجب* | سلبي* سالب*
+        اليسرى الأيسر يسار | اليمنى الأيمن يمين
+        الأقصى | الأدنى""",
+    "zh": """
+        阳性 | 阴性
+        左侧 左肺 左眼 左手 左脚 | 右侧 右肺 右眼 右手 右脚
+        急性 | 慢性
+        恶性 | 良性
+        最高 最大 | 最低 最小
+        好转 改善 | 恶化""",
+}
+
+# Groups of people: where the passage knows one of a line and the answer another, the answer is about others.
+POPULATIONS = {
+    "en": "man men male males boy boys husband father | woman women female females girl girls wife mother pregnant",
+    "es": "hombre hombres varón varones masculino marido padre | mujer mujeres femenino femenina embarazada embarazadas gestante esposa madre",
+    "fr": "homme hommes garçon garçons masculin mari père | femme femmes fille filles féminin féminine patiente patientes enceinte parturiente épouse mère",
+    "hi": "पुरुष पुरुषों लड़का लड़के लड़कों पति पिता | महिला महिलाओं महिलाएँ महिलाएं स्त्री औरत लड़की लड़कियों गर्भवती पत्नी माता",
+    "ar": "رجل رجال الرجال ذكر ذكور الذكور الرجل | امرأة نساء النساء إناث الإناث أنثى المرأة حامل حوامل الحوامل",
+    "zh": "男性 男人 男子 男孩 丈夫 父亲 先生 | 女性 女人 女子 女孩 妇女 孕妇 妻子 母亲 女士 产妇",
+}

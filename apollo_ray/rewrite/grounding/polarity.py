@@ -1,0 +1,88 @@
+"""Statements turned round: a negation that the passage has not or has, an opposite in place of a word, other people."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+
+import regex
+
+from apollo_ray.rewrite.grounding.cues import OPPOSITES, POPULATIONS
+from apollo_ray.rewrite.grounding.words import Token, plain
+
+SCOPE = 3  # content words that a negation is first of all about
+REACH = 4  # content words around it, in its sentence, that it may be about
+
+
+def negations(answer: Sequence[Token], passage: Sequence[Token], lang: str) -> Iterator[tuple[str, bool]]:
+    """(what is denied, whether the answer leaves it denied) of each negation of the passage that the answer speaks of.
+
+    An answer that affirms what the passage denies, and affirms nowhere, is wrong. The reverse, a negation of the
+    answer's own, is not held against it: "not settled" may tell what the passage calls "awaiting trials".
+    """
+    affirmed = _affirmed(passage)
+    own = {token.stem for token in answer if token.content}
+    denied = {cue.clause for cue in answer if cue.negates}
+    own_denied = {token.stem for token in answer if token.content and token.clause in denied}
+    for cue, scope in _scopes(passage, lang):
+        shared = [token.stem for token in scope if token.stem in own and token.stem not in affirmed]
+        if shared:
+            said = f"{cue.word} {' '.join(token.word for token in scope)}"
+            yield said, any(stem in own_denied for stem in shared)
+
+
+def _scopes(text: Sequence[Token], lang: str) -> Iterator[tuple[Token, list[Token]]]:
+    """(negation, up to SCOPE content words of its clause): those behind it, in Hindi, whose verbs come last, ahead."""
+    for place, cue in enumerate(text):
+        if cue.negates:
+            behind = _content(text[place + 1 : place + 4 * SCOPE], cue)
+            ahead = _content(reversed(text[max(0, place - 4 * SCOPE) : place]), cue)
+            first, second = (ahead, behind) if lang == "hi" else (behind, ahead)
+            yield cue, (first or second)[:SCOPE]
+
+
+def _content(text: Iterable[Token], cue: Token) -> list[Token]:
+    return [token for token in text if token.clause == cue.clause and token.content]
+
+
+def _affirmed(text: Sequence[Token]) -> set[str]:
+    """Stems of content words that stand somewhere out of reach of any negation."""
+    reached: set[int] = set()
+    for place, cue in enumerate(text):
+        if cue.negates:
+            window = range(max(0, place - 3 * REACH), min(len(text), place + 3 * REACH))
+            same = [at for at in window if text[at].sentence == cue.sentence and text[at].content]
+            reached.update(sorted(same, key=lambda at: abs(at - place))[:REACH])
+    return {token.stem for at, token in enumerate(text) if token.content and at not in reached}
+
+
+@cache
+def _groups(lang: str, which: str) -> list[list[regex.Pattern[str]]]:
+    """Lines of alternatives, each a pattern over plain text."""
+    source = OPPOSITES if which == "opposites" else POPULATIONS
+    lines = []
+    for line in source.get(lang, "").strip().split("\n"):
+        poles = []
+        for pole in line.split("|"):
+            forms = [plain(form) for form in pole.split()]
+            poles.append(regex.compile("|".join(_form(form, lang) for form in forms)))
+        if len(poles) > 1:
+            lines.append(poles)
+    return lines
+
+
+def _form(form: str, lang: str) -> str:
+    if lang == "zh":
+        return regex.escape(form)
+    body = regex.escape(form.rstrip("*")) + (r"[\p{L}\p{M}]*" if form.endswith("*") else "")
+    prefix = "[وفبلك]?(?:ال)?" if lang == "ar" and not form.startswith("ال") else "[وفبل]?" if lang == "ar" else ""
+    return rf"(?<![\p{{L}}\p{{M}}]){prefix}{body}(?![\p{{L}}\p{{M}}])"
+
+
+def opposites(answer: str, passage: str, lang: str, which: str = "opposites") -> Iterator[tuple[str, bool]]:
+    """(word, whether the passage bears it out) of each word of a pair of which the passage has at least one."""
+    answer, passage = plain(answer), plain(passage)
+    for poles in _groups(lang, which):
+        known = [bool(pole.search(passage)) for pole in poles]
+        for place, pole in enumerate(poles):
+            found = pole.search(answer)
+            if found and any(known):
+                yield found[0], known[place]

@@ -1,0 +1,279 @@
+"""The quantities of a text: what they may be worth, in which unit, and whether another text bears them out.
+
+"2 weeks" bears out "14 days", "500 mg" does not bear out "500 g". A figure may be read in more than one way ("1.000" is
+1 or 1000): one reading that agrees is enough.
+"""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+
+from apollo_ray.rewrite.grounding import numerals, units
+
+_FIGURE = re.compile(
+    r"\d{1,2}(?:,\d{2})+,\d{3}(?:\.\d+)?|\d+(?:(?:[.,٫٬'’\u202f\u00a0 ](?=\d{3}(?!\d)))\d{3})*(?:[.,٫·]\d+)?"
+)
+_JOINED = re.compile(r"\s?(?:\(|-|–|—|~|～|/|x|×|±|to|a|à|y|et|and|से|إلى|至|到|au|por|par|and)\s?")
+_ORDER = re.compile(r"^(?:st|nd|rd|th|º|ª|er|ère|ème|e|वें|वीं|वां|ᵉ)\b")
+_TEN_PERCENT = "成"
+_CLOSE = 1e-3
+_COUNTED = 5  # things of a list that a reader counts at a glance
+_LOOSE = {"times", "dose form", "fold"}  # "3 x 1", "three tablets a day": the figure counts
+_BOTH = re.compile(
+    r"(?:\b(?:the|los|las|les|ces|estos|estas|these|those|other|otros|otras|autres)|هذين|هاتين|इन|उन|这|那|前)\s*$"
+)
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """`values`: possible readings, times the unit's size. `dimension` is None where no unit is known; `per`: the
+    dimensions that it is divided by. `plain`: without the unit's size. `word`: not written in figures."""
+
+    values: frozenset[float]
+    plain: frozenset[float]
+    dimension: str | None
+    per: tuple[str, ...]
+    text: str
+    start: int
+    word: bool = False
+
+
+def fold(text: str) -> str:
+    """Digits in ASCII, lower case, without the vowel marks of Arabic; as long as it matters for `start`."""
+    text = unicodedata.normalize(
+        "NFKC", text.replace("µ", "μ").replace("，", "、").replace("²", "2").replace("³", "3").replace("º", "°")
+    ).casefold()
+    text = re.sub("[\u064b-\u0652\u0640\u200b-\u200f]", "", text)
+    text = re.sub(r"(?<=\d)°(\d)(?=\s?c)", r".\1 °", text)  # 39°1C
+    text = re.sub(r"(?<=/m)\s(?=[23]\b)", "", text)
+    text = re.sub(r"(?<=\b\d):(?=\d\d\b)|(?<=\b\d\d):(?=\d\d\b)", ".", text)  # times of day
+    text = text.replace("and a half", "half")
+    return "".join(str(unicodedata.decimal(c)) if c.isdecimal() else c for c in text)
+
+
+def readings(figure: str) -> frozenset[float]:
+    """What a figure may be worth, whatever the language's marks: "1.000", "1 000", "0,125", "1,00,000"."""
+    figure = re.sub(r"['’\s\u202f\u00a0٬]", "", figure).replace("٫", ".").replace("·", ".")
+    found = set()
+    marks = [mark for mark in figure if mark in ".,"]
+    if len(marks) <= 1 or (len(set(marks)) == 1 and len(marks) == 1):
+        found.add(float(figure.replace(",", ".")))
+    if marks:
+        last = max(figure.rfind("."), figure.rfind(","))
+        if len(set(marks)) == 2:
+            found.add(float(re.sub("[.,]", "", figure[:last]) + "." + figure[last + 1 :]))
+        elif len(figure) - last - 1 == 3 or len(marks) > 1:
+            found.add(float(re.sub("[.,]", "", figure)))
+    return frozenset(found or {float(re.sub("[.,]", "", figure))})
+
+
+@dataclass(frozen=True)
+class _Number:
+    values: frozenset[float]
+    start: int
+    end: int
+    word: bool
+
+
+def quantities(text: str, lang: str) -> list[Quantity]:
+    """All quantities of `text`, in order."""
+    text = fold(text)
+    numbers = _numbers(text, lang)
+    found: list[Quantity] = []
+    waiting: list[_Number] = []  # of a range or a product, whose unit stands behind the last
+    behind = 0  # end of the last unit: "in the hundred" is one, and no number
+    for place, number in enumerate(numbers):
+        if number.start < behind:
+            continue
+        unit = units.pattern().match(text, _skip(text, number.end))
+        if unit and not _is_unit(text, number, unit, lang):
+            unit = None
+        following = numbers[place + 1] if place + 1 < len(numbers) else None
+        if unit is None and following and _JOINED.fullmatch(text, number.end, following.start):
+            waiting.append(number)
+            continue
+        for one in [*waiting, number]:
+            found.append(_quantity(text, one, unit))
+        waiting = []
+        behind = max(behind, unit.end() if unit else 0)
+    found += [_quantity(text, one, None) for one in waiting]
+    return found + _duals(text, lang)
+
+
+def _skip(text: str, at: int) -> int:
+    while at < len(text) and text[at] in " -‐‑\u00a0個个)）":
+        if text[at] in "個个" and text[at : at + 2] in ("个月",):
+            return at
+        at += 1
+    of = re.compile(r"(?:من )?ال").match(text, at)
+    return of.end() if of else at
+
+
+def _is_unit(text: str, number: _Number, unit: re.Match[str], lang: str) -> bool:
+    """Single letters are units behind a figure only; "a", "y" and "s" of Spanish and French only without a space."""
+    form = unit[1]
+    if form in units.table():
+        return True
+    close = unit.start() == number.end
+    return not number.word and (
+        close or form in ("g", "l", "h", "m", "j", "ग्रा") or (form == "a" and text[unit.end() : unit.end() + 1] == ".")
+    )
+
+
+def _quantity(text: str, number: _Number, unit: re.Match[str] | None) -> Quantity:
+    end = unit.end() if unit else number.end
+    shown = text[number.start : end]
+    if unit is not None and unit[1] == "年":
+        number = replace(number, values=number.values | {2000 + v for v in number.values if v < 30 and not number.word})
+    year = unit is not None and unit[1] in ("年", "वर्ष", "سنة", "عام") and any(1800 <= v <= 2100 for v in number.values)
+    if unit is None or year:
+        return Quantity(number.values, number.values, None, (), shown, number.start, number.word)
+    first = units.lookup(unit[1])
+    assert first is not None
+    per = []
+    for part in re.split(r"\s?(?:/|per |por |par |प्रति |لكل )\s?", unit[2])[1:]:
+        known = units.lookup(part.strip())
+        if known:
+            per.append(f"{known[0]}:{known[1]:g}")
+    values = frozenset(value * first[1] for value in number.values)
+    return Quantity(values, number.values, first[0], tuple(per), shown, number.start, number.word)
+
+
+def _numbers(text: str, lang: str) -> list[_Number]:
+    found = []
+    for match in _FIGURE.finditer(text):
+        before = text[match.start() - 1 : match.start()]
+        if before.isalpha() and before.isascii():
+            continue  # covid-19 keeps its hyphen; fev1, t4, h1n1 are names
+        values, end = readings(match[0].strip()), match.end()
+        if power := numerals.SCALE.match(text, end):
+            size = numerals.SCALES.get(power[1], 1.0)
+            values, end = frozenset(value * size for value in values), power.end()
+        if text[end : end + 1] == _TEN_PERCENT:
+            values, end = frozenset(value * 10 for value in values), end + 1
+        found.append(_Number(values, match.start(), end, False))
+    words = _han_numbers(text) if lang == "zh" else _word_numbers(text, lang)
+    taken = [(number.start, number.end) for number in found]
+    found += [number for number in words if not any(number.start < end and start < number.end for start, end in taken)]
+    return sorted(found, key=lambda number: number.start)
+
+
+def _han_numbers(text: str) -> list[_Number]:
+    banned = [(match.start(), match.end()) for match in numerals.HAN_NOT_NUMBERS.finditer(text) if match[0] != "百分之"]
+    found = []
+    for match in numerals.HAN.finditer(text):
+        start, end = match.span()
+        body = match[0]
+        if text[max(0, start - 2) : start] == "百分" and body.startswith("之"):
+            continue
+        if any(start < stop and begin < end for begin, stop in banned) or body in ("千", "百", "万", "亿", "点"):
+            continue
+        if len(body) == 2 and set(body) <= set("一二两三四五六七八九"):  # two or three
+            found += [
+                _Number(frozenset({numerals.han(one)}), start + at, start + at + 1, True) for at, one in enumerate(body)
+            ]
+            continue
+        value = 0.5 if body == "半" else numerals.han(body)
+        if text[end : end + 1] == _TEN_PERCENT:
+            value, end = value * 10, end + 1
+        found.append(_Number(frozenset({value}), start, end, True))
+    return found
+
+
+@cache
+def _word_pattern(lang: str) -> re.Pattern[str] | None:
+    known = numerals.values(lang)
+    if not known:
+        return None
+    one = "|".join(sorted((re.escape(fold(word)) for word in known), key=len, reverse=True))
+    joiner = "|".join(numerals.JOINERS.get(lang, ()))
+    between = (
+        r"(?:[\s-]+(?:(?:" + joiner + r")[\s-]+)?|\s+و)"
+        if lang == "ar"
+        else (r"(?:[\s-]+(?:(?:" + joiner + r")[\s-]+)?)" if joiner else r"[\s-]+")
+    )
+    prefix = "[وبفلك]?(?:ال)?" if lang == "ar" else ""
+    end = r"(?![^\W\d_]|[\u0900-\u0963])"
+    return re.compile(rf"(?<![^\W\d_])(?<![\u0900-\u0963]){prefix}((?:{one}){end}(?:{between}{prefix}(?:{one}){end})*)")
+
+
+@cache
+def _folded_values(lang: str) -> dict[str, float]:
+    return {fold(word): value for word, value in numerals.values(lang).items()}
+
+
+def _word_numbers(text: str, lang: str) -> list[_Number]:
+    pattern = _word_pattern(lang)
+    if pattern is None:
+        return []
+    known = _folded_values(lang)
+    found = []
+    for match in pattern.finditer(text):
+        groups: list[tuple[list[float], int, int]] = []  # "one or two" in a row are two numbers, "forty-five" is one
+        for part in re.finditer(r"[^\s-]+", match[1]):
+            word = part[0] if part[0] in known else re.sub("^[وبفلك]?(?:ال)?", "", part[0])
+            if word not in known:
+                continue
+            start, end = match.start(1) + part.start(), match.start(1) + part.end()
+            value = known[word]
+            if groups and not _apart(groups[-1][0][-1], value, lang):
+                groups[-1] = ([*groups[-1][0], value], groups[-1][1], end)
+            else:
+                groups.append(([value], start, end))
+        found += [_Number(frozenset({numerals.compose(words)}), start, end, True) for words, start, end in groups]
+    return found
+
+
+def _apart(before: float, value: float, lang: str) -> bool:
+    """Are two number words in a row two numbers? "Dix-huit" and "خمسة عشر" are one."""
+    if value < 1:
+        return False
+    return before < 20 and value < 20 and not (lang == "fr" and before == 10) and not (lang == "ar" and value == 10)
+
+
+def _duals(text: str, lang: str) -> list[Quantity]:
+    """Arabic says two of a unit by its ending."""
+    found = []
+    for dimension, words in numerals.DUALS.get(lang, {}).items():
+        for word, _, value in (entry.partition("=") for entry in words.split()):
+            for match in re.finditer(rf"(?<![^\W\d_])[وبفلك]?(?:ال)?({fold(word)})(?![^\W\d_])", text):
+                values = frozenset({float(value)})
+                found.append(Quantity(values, frozenset({2.0}), dimension, (), match[1], match.start(1), True))
+    return found
+
+
+def bears_out(known: Sequence[Quantity], one: Quantity) -> bool:
+    """Does any of the quantities say what `one` says?"""
+    return any(_same(other, one) for other in known)
+
+
+def is_fact(one: Quantity, text: str, known: Sequence[Quantity]) -> bool:
+    """Can `one`, of the folded `text`, be held to the quantities of a passage?
+
+    "One" is an article in most languages, "half" and "the two" mean what was named before, and "four drugs" may count
+    what the passage lists: such a count is a fact where the passage counts something too.
+    """
+    if text[one.start + len(one.text) :].lstrip()[:1] in ("多", "余"):
+        return False  # more than
+    if not one.word or one.dimension not in (None, "times"):
+        return True
+    if one.plain <= {0.25, 0.333, 0.5, 0.667, 1.0, 1.5, 2.5}:
+        return False
+    if 2.0 in one.plain and _BOTH.search(text[max(0, one.start - 8) : one.start]):
+        return False
+    return max(one.plain) > _COUNTED or any(o.dimension is None and 1 < max(o.plain) <= 2 * _COUNTED for o in known)
+
+
+def _same(other: Quantity, one: Quantity) -> bool:
+    if other.dimension and one.dimension and not {other.dimension, one.dimension} & _LOOSE:
+        if other.dimension != one.dimension:
+            return False
+        shared = min(len(other.per), len(one.per))
+        return other.per[:shared] == one.per[:shared] and _meet(other.values, one.values)
+    return _meet(other.plain, one.plain)
+
+
+def _meet(left: frozenset[float], right: frozenset[float]) -> bool:
+    return any(abs(a - b) <= _CLOSE * max(abs(a), abs(b)) for a in left for b in right)
