@@ -17,7 +17,7 @@ from rich.table import Table
 from apollo_ray import __version__
 from apollo_ray.config import RunConfig, load_config
 from apollo_ray.errors import EXIT_SERVICE, EXIT_USER, ServiceError, UserError
-from apollo_ray.run import STAGES, PlannedStep, execute, plan, planned_as_json, serving
+from apollo_ray.run import STAGES, PlannedStep, estimates, execute, plan, planned_as_json, serving
 from apollo_ray.session import connect
 from apollo_ray.store import Store
 
@@ -132,9 +132,18 @@ def plan_command(
 
 @app.command("run")
 @guarded
-def run_command(file: File, words: Words = None) -> None:
+def run_command(
+    file: File,
+    words: Words = None,
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="Only say how many calls, tokens and how much money rewrite steps need.")
+    ] = False,
+) -> None:
     """Run what is not finished (all steps, or the named ones and what they need), then show and write the report."""
     config, only = load_words(file, words)
+    if estimate:
+        _show_estimates(estimates(config, plan(config, only), only, say, lambda: connect(say)))
+        return
     steps = execute(config, plan(config, only), say, lambda: connect(say))
     _show(config, steps, target=None)
 
@@ -197,6 +206,14 @@ def _serve_step(steps: list[PlannedStep], only: list[str]) -> PlannedStep:
     if not served[0].finished:
         raise UserError(f"step {served[0].name!r} is not finished; 'apollo run' its file first")
     return served[0]
+
+
+def _show_estimates(found: dict[str, dict[str, Any]]) -> None:
+    names = ("engine", "passages", "calls_paid", "calls_to_make", "prompt_tokens", "completion_tokens", "money")
+    table = Table("step", *(name.replace("_", " ") for name in names), title="estimate; nothing was asked")
+    for step, told in found.items():
+        table.add_row(step, *("-" if told[name] is None else str(told[name]) for name in names))
+    console.print(table)
 
 
 def _show(config: RunConfig, steps: list[PlannedStep], target: str | None) -> None:

@@ -21,6 +21,7 @@ class Stage:
 
     package: str
     version: int  # raised whenever the same settings would give another result
+    estimates: bool = False  # its stage.py can say what a step would cost before it runs
 
     def settings(self) -> type[Settings]:
         model: type[Settings] = importlib.import_module(f"{self.package}.settings").StageSettings
@@ -33,7 +34,7 @@ class Stage:
 
 STAGES = {
     "corpus": Stage("apollo_ray.corpus", 3),
-    "rewrite": Stage("apollo_ray.rewrite", 3),
+    "rewrite": Stage("apollo_ray.rewrite", 3, estimates=True),
     "tokenizer": Stage("apollo_ray.tokenizer", 1),
     "mix": Stage("apollo_ray.mix", 2),
     "train": Stage("apollo_ray.train", 1),
@@ -190,9 +191,40 @@ def _outside(value: str) -> str:
         return value
 
 
-def _run_step(
+def estimates(
+    config: RunConfig,
+    steps: list[PlannedStep],
+    only: list[str],
+    say: Callable[[str], None],
+    connect: Callable[[], AbstractContextManager[None]],
+) -> dict[str, dict[str, Any]]:
+    """Step -> what its stage says that it would cost, of all steps (or `only` these) of stages that can say so.
+
+    Raises UserError where there is none to estimate, or one needs a step that is not finished.
+    """
+    able = [step for step in steps if STAGES[step.stage].estimates and (not only or step.name in only)]
+    if not able:
+        raise UserError(
+            f"no step to estimate; stages that can: {', '.join(n for n, s in STAGES.items() if s.estimates)}"
+        )
+    done = {step.name: step for step in steps if step.finished}
+    for step in able:
+        if missing := [name for name in step.steps if name not in done]:
+            raise UserError(
+                f"steps.{step.name}: {', '.join(missing)} must be finished before an estimate; run it first"
+            )
+    with connect():
+        return {
+            step.name: importlib.import_module(f"{STAGES[step.stage].package}.stage").estimate(
+                _context(config, Store(config.store), step, done, say)
+            )
+            for step in able
+        }
+
+
+def _context(
     config: RunConfig, store: Store, step: PlannedStep, done: dict[str, PlannedStep], say: Callable[[str], None]
-) -> PlannedStep:
+) -> Context[Any]:
     manifests = {name: done[name].manifest for name in step.steps}
 
     @contextmanager
@@ -203,8 +235,7 @@ def _run_step(
         with serving(store, done[name], say) as address:
             yield address
 
-    started = _now()
-    context = Context(
+    return Context(
         run=config.run,
         step=step.name,
         settings=step.settings,
@@ -214,7 +245,13 @@ def _run_step(
         say=lambda text: say(f"  {step.name}: {text}"),
         open_endpoint=open_endpoint,
     )
-    result = STAGES[step.stage].function()(context)
+
+
+def _run_step(
+    config: RunConfig, store: Store, step: PlannedStep, done: dict[str, PlannedStep], say: Callable[[str], None]
+) -> PlannedStep:
+    started = _now()
+    result = STAGES[step.stage].function()(_context(config, store, step, done, say))
     manifest = Manifest(
         step=step.name,
         stage=step.stage,

@@ -63,6 +63,7 @@ class _Asking:
         self.progress = Progress(spent=Spending(engine.input_price, engine.output_price))
         self.reserved = 0.0  # money of requests under way
         self.out_of_money = False
+        self.under_way: dict[str, asyncio.Event] = {}  # by key of the ledger
 
     async def run(self, todo: Iterable[Todo]) -> Progress:
         engine, loop = self.engine, asyncio.get_running_loop()
@@ -120,7 +121,19 @@ class _Asking:
             self.progress.passages += 1
 
     async def _reply(self, call: Call, client: openai.AsyncOpenAI) -> Reply | None:
-        """From the ledger, or from the endpoint; None where the budget does not allow it."""
+        """From the ledger, or from the endpoint; None where the budget does not allow it.
+
+        Two passages may have the same prompt: the second waits for what the first one pays.
+        """
+        while (other := self.under_way.get(call.key)) is not None:
+            await other.wait()
+        self.under_way[call.key] = asyncio.Event()
+        try:
+            return await self._paid_for(call, client)
+        finally:
+            self.under_way.pop(call.key).set()
+
+    async def _paid_for(self, call: Call, client: openai.AsyncOpenAI) -> Reply | None:
         known = await asyncio.to_thread(self.ledger.get, call.key)
         if known is not None and known.error != ledger.FAILED:
             self.progress.kept += 1

@@ -65,5 +65,7 @@ REQUEST = {
         r"définissez|donnez|quel|quelle|quels|quelles|que|qu['’]|comment|pourquoi|quand|qui|où|à propos)\b",
         re.IGNORECASE,
     ),
-    "ar": re.compile(r"اشرح|صف|اذكر|عدد|وضح|بين|لخص|قارن|عرف|ما |ماذا|كيف|لماذا|متى|من |هل|أين|كم|أي"),
+    "ar": re.compile(
+        r"^(?:من|ما|أي|كم|عدد|بين|صف|في أي) |اشرح|اذكر|وضح|لخص|قارن|عرف |ماذا|كيف|لماذا|متى|هل |أين|ما هو|ما هي"
+    ),
 }

@@ -88,8 +88,8 @@ def split_at_sentences(text: str, lang: str, limit: int, count: Count) -> list[s
             size = 0
         pieces[-1].append(part)
         size += tokens
-    stripped = ("".join(piece).strip() for piece in pieces)
-    return [kept for piece in stripped if piece for kept in _short_enough(piece, limit, count)]
+    short = (one for piece in pieces for one in _short_enough("".join(piece).strip(), limit, count))
+    return [piece.strip() for piece in short if piece.strip()]
 
 
 def _short_enough(text: str, limit: int, count: Count) -> list[str]:
@@ -97,7 +97,7 @@ def _short_enough(text: str, limit: int, count: Count) -> list[str]:
     if len(text) <= 1 or count([text])[0] <= limit:
         return [text]
     middle = len(text) // 2
-    space = text.rfind(" ", middle // 2, middle + 1)
+    space = text.rfind(" ", middle // 2, middle)
     at = space + 1 if space >= 0 else middle
     return [*_short_enough(text[:at], limit, count), *_short_enough(text[at:], limit, count)]
 

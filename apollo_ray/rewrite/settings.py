@@ -82,7 +82,7 @@ class Verification(Settings):
 
     question_characters: dict[str, tuple[int, int]] = QUESTION_CHARACTERS  # language -> fewest, most
     answer_characters: dict[str, tuple[int, int]] = ANSWER_CHARACTERS
-    max_copied: Annotated[float, Field(ge=0, le=1)] = 0.98  # of an answer that is one stretch of the passage
+    max_copied: Annotated[float, Field(ge=0, le=1)] = 1.0  # share of an answer that stands in the passage word for word
     min_support: Annotated[float, Field(ge=0, le=1)] = 1.0  # of an answer's facts that the passage must bear out
     grounding: bool = True
 

@@ -263,7 +263,9 @@ def is_fact(one: Quantity, text: str, known: Sequence[Quantity]) -> bool:
         return False
     if 2.0 in one.plain and _BOTH.search(text[max(0, one.start - 8) : one.start]):
         return False
-    return max(one.plain) > _COUNTED or any(o.dimension is None and 1 < max(o.plain) <= 2 * _COUNTED for o in known)
+    return max(one.plain) > _COUNTED or any(
+        o.dimension in (None, "times") and 1 < max(o.plain) <= 2 * _COUNTED for o in known
+    )
 
 
 def _same(other: Quantity, one: Quantity) -> bool:

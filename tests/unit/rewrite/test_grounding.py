@@ -1,0 +1,137 @@
+import pytest
+
+from apollo_ray.rewrite.grounding import support
+from apollo_ray.rewrite.grounding.numerals import compose, han
+from apollo_ray.rewrite.grounding.quantities import quantities, readings
+
+
+@pytest.mark.parametrize(
+    ("figure", "values"),
+    [
+        ("5", {5}), ("0.5", {0.5}), ("0,125", {0.125, 125}), ("1.000", {1, 1000}), ("1,000", {1, 1000}), ("12,345.6", {12345.6}),
+        ("12.345,6", {12345.6}), ("1,00,000", {100000}), ("1 000 000", {1000000}), ("2,5", {2.5}), ("1.234.567", {1234567}),
+    ],
+)  # fmt: skip
+def test_figures_in_every_notation(figure: str, values: set[float]) -> None:
+    assert readings(figure) == values
+
+
+@pytest.mark.parametrize(
+    ("words", "value"),
+    [
+        ([3, 100, 40, 5], 345),
+        ([2, 1000, 20], 2020),
+        ([4, 20, 10, 7], 97),
+        ([60, 12], 72),
+        ([8, 0.5], 8.5),
+        ([1e6], 1e6),
+    ],
+)
+def test_number_words_add_up(words: list[float], value: float) -> None:
+    assert compose(words) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("四十五", 45),
+        ("一百零二", 102),
+        ("二〇二〇", 2020),
+        ("三万五千", 35000),
+        ("两", 2),
+        ("三点五", 3.5),
+        ("十", 10),
+    ],
+)
+def test_chinese_numerals(text: str, value: float) -> None:
+    assert han(text) == value
+
+
+SAME = [
+    ("en", "for 14 days", "for two weeks"),
+    ("en", "0.5 g daily", "500 mg daily"),
+    ("en", "a 45-year-old man", "aged forty-five years"),
+    ("en", "1,000 women", "1000 women"),
+    ("en", "110/80 mmHg", "80 mmHg after 110 mmHg"),
+    ("en", "86-89%", "from 86 percent to 89 percent"),
+    ("es", "dosis de 1.000 mg", "dosis de 1 gramo"),
+    ("es", "35,3 mcg/dL", "35,3 µg/dl"),
+    ("fr", "pendant dix-huit heures", "18 heures"),
+    ("fr", "0,6 ml", "0.6 millilitre"),
+    ("zh", "连服两周", "14天"),
+    ("zh", "500毫克", "0.5克"),
+    ("zh", "有效率90%", "有效率九成"),
+    ("hi", "दो सप्ताह", "14 दिन"),
+    ("hi", "२० प्रतिशत", "20%"),
+    ("ar", "أسبوعين", "14 يومًا"),
+    ("ar", "٢٠ في المئة", "20%"),
+    ("ar", "خمسة عشر يومًا", "15 يومًا"),
+]
+
+
+@pytest.mark.parametrize(("lang", "one", "other"), SAME)
+def test_a_quantity_is_the_same_in_another_form(lang: str, one: str, other: str) -> None:
+    for answer, passage in ((one, other), (other, one)):
+        found = support(answer, passage, lang)
+        assert found.facts
+        assert not found.unsupported
+
+
+OTHER = [
+    ("en", "for 14 weeks", "for 14 days"),
+    ("en", "5 mg/dl", "5 mg/l"),
+    ("en", "six months", "three months"),
+    ("es", "8,2 cm", "8,2 mm"),
+    ("fr", "sept jours", "sept mois"),
+    ("zh", "14周", "14天"),
+    ("zh", "三次", "两次"),
+    ("hi", "48 दिन", "48 घंटे"),
+    ("hi", "पैंतालीस वर्ष", "45 दिन"),
+    ("ar", "20 دقيقة", "20 ثانية"),
+    ("ar", "أربعين في المئة", "50%"),
+]
+
+
+@pytest.mark.parametrize(("lang", "answer", "passage"), OTHER)
+def test_another_quantity_is_none_of_the_passage(lang: str, answer: str, passage: str) -> None:
+    assert support(answer, passage, lang).unsupported
+
+
+@pytest.mark.parametrize(
+    ("lang", "text", "count"),
+    [
+        ("en", "COVID-19 and FEV1 and the H1N1 strain", 1),  # 19 alone
+        ("en", "The one who came, once", 2),
+        ("zh", "一般情况下十分常见，一些患者", 0),
+        ("es", "Un paciente y una mujer", 2),
+    ],
+)
+def test_names_and_set_phrases_are_no_numbers(lang: str, text: str, count: int) -> None:
+    assert len(quantities(text, lang)) == count
+
+
+@pytest.mark.parametrize(
+    ("lang", "passage", "wrong", "right"),
+    [
+        ("en", "He was afebrile on admission.", "He had a fever on admission.", "He had no fever on admission."),
+        ("es", "Permaneció afebril.", "Tuvo fiebre.", "No tuvo fiebre."),
+        (
+            "fr",
+            "L'électroencéphalogramme était normal.",
+            "Il montrait une anomalie.",
+            "Il ne montrait aucune anomalie.",
+        ),
+        ("en", "The HIV test was negative.", "The HIV test was positive.", "The HIV test was negative."),
+        ("zh", "检测结果为阴性。", "检测结果为阳性。", "检测结果为阴性。"),
+        ("es", "Dolor en el lado derecho.", "Dolor en el lado izquierdo.", "Dolor en el lado derecho."),
+        ("en", "Only women were enrolled.", "Only men were enrolled.", "Only women were enrolled."),
+    ],
+)
+def test_a_statement_turned_round_is_told(lang: str, passage: str, wrong: str, right: str) -> None:
+    assert support(wrong, passage, lang).unsupported
+    assert not support(right, passage, lang).unsupported
+
+
+def test_title_and_question_bear_out_facts_as_the_passage_does() -> None:
+    assert support("It takes 5 days.", "It takes days.", "en").unsupported
+    assert not support("It takes 5 days.", "It takes days.", "en", "The 5 days fever").unsupported

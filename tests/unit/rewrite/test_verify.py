@@ -1,0 +1,158 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from apollo_ray.records import LANGUAGES
+from apollo_ray.rewrite.ledger import Reply
+from apollo_ray.rewrite.segment import Passage
+from apollo_ray.rewrite.settings import Verification
+from apollo_ray.rewrite.verify import check_answer, check_question, check_reply, copied_share, tidy
+
+CHECKS = Verification()
+PASSAGES = {
+    "en": "Adults with this fever take 500 mg of paracetamol every 6 hours. There was no rash. It lasts 3 days.",
+    "zh": "成人发热时每6小时服用500毫克对乙酰氨基酚。没有皮疹。一般持续3天。",
+    "hi": "वयस्कों को इस बुखार में हर 6 घंटे पर 500 मिलीग्राम पैरासिटामोल दी जाती है। कोई चकत्ते नहीं थे। यह 3 दिन रहता है।",
+    "es": "Los adultos con esta fiebre toman 500 mg de paracetamol cada 6 horas. No hubo erupción. Dura 3 días.",
+    "fr": "Les adultes qui ont cette fièvre prennent 500 mg de paracétamol toutes les 6 heures. Il n'y a pas d'éruption. Elle dure 3 jours.",
+    "ar": "يتناول البالغون المصابون بهذه الحمى 500 ملغ من الباراسيتامول كل 6 ساعات. لم يظهر طفح. وتستمر 3 أيام.",
+}
+QUESTIONS = {
+    "en": "How is this fever treated in adults?",
+    "zh": "成人发热应当如何治疗？",
+    "hi": "वयस्कों में इस बुखार का इलाज कैसे किया जाता है?",
+    "es": "¿Cómo se trata esta fiebre en los adultos?",
+    "fr": "Comment traite-t-on cette fièvre chez l'adulte ?",
+    "ar": "كيف تعالج هذه الحمى عند البالغين؟",
+}
+REFERRING = {
+    "en": "What does the text say about fever?",
+    "zh": "根据上文，发热的病因是什么？",
+    "hi": "उपरोक्त अंश में बुखार के बारे में क्या है?",
+    "es": "¿Qué dice el texto sobre la fiebre?",
+    "fr": "Que dit le passage sur la fièvre ?",
+    "ar": "ماذا يقول النص أعلاه عن الحمى؟",
+}
+
+
+def passage(lang: str, text: str | None = None) -> Passage:
+    return Passage("d", 0, None, (), text or PASSAGES[lang], lang, None)
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_a_good_pair_passes_and_keeps_its_scores(lang: str) -> None:
+    assert check_question(QUESTIONS[lang], passage(lang), CHECKS) is None
+    verdict = check_answer(PASSAGES[lang], passage(lang), CHECKS)
+    assert verdict.refusal is None
+    assert verdict.scores["support"] == 1.0
+    assert verdict.scores["facts"] >= 3
+    assert verdict.scores["copied"] == 1.0
+
+
+UNITS = {
+    "en": ("mg", "g"),
+    "es": ("mg", "g"),
+    "fr": ("mg", "g"),
+    "zh": ("毫克", "克"),
+    "hi": ("मिलीग्राम", "ग्राम"),
+    "ar": ("ملغ", "غرام"),
+}
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("change", [("500", "5000"), ("6", "8"), ("3", "30"), None])
+def test_a_changed_quantity_is_refused(lang: str, change: tuple[str, str] | None) -> None:
+    old, new = change or UNITS[lang]
+    verdict = check_answer(PASSAGES[lang].replace(old, new), passage(lang), CHECKS)
+    assert verdict.refusal is not None
+    assert verdict.refusal.reason == "not_grounded"
+    assert verdict.flags
+    lenient = CHECKS.model_copy(update={"min_support": 0.0})
+    assert check_answer(PASSAGES[lang].replace(old, new), passage(lang), lenient).refusal is None
+
+
+@pytest.mark.parametrize(
+    ("lang", "old", "new"),
+    [
+        ("en", "There was no rash", "There was a rash"),
+        ("hi", "कोई चकत्ते नहीं थे", "चकत्ते थे"),
+        ("es", "No hubo erupción", "Hubo erupción"),
+        ("fr", "Il n'y a pas d'éruption", "Il y a une éruption"),
+        ("ar", "لم يظهر طفح", "ظهر طفح"),
+    ],
+)
+def test_a_dropped_negation_is_refused(lang: str, old: str, new: str) -> None:
+    verdict = check_answer(PASSAGES[lang].replace(old, new), passage(lang), CHECKS)
+    assert verdict.refusal is not None
+    assert verdict.refusal.reason == "not_grounded"
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_a_question_must_stand_alone_and_be_one(lang: str) -> None:
+    assert check_question(REFERRING[lang], passage(lang), CHECKS).reason == "mentions_reference"
+    assert check_question(QUESTIONS[lang] + " " + QUESTIONS[lang], passage(lang), CHECKS).reason == "several_questions"
+    assert check_question("?", passage(lang), CHECKS).reason == "question_too_short"
+    assert check_question(QUESTIONS[lang] * 30, passage(lang), CHECKS).reason == "question_too_long"
+    statement = PASSAGES[lang].split("。" if lang == "zh" else "।" if lang == "hi" else ".")[-2].strip() + "."
+    assert check_question(statement * 3, passage(lang), CHECKS).reason == "not_a_question"
+    other = "en" if lang != "en" else "es"
+    assert check_question(QUESTIONS[other], passage(lang), CHECKS).reason == "wrong_language"
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_an_answer_in_another_language_or_length_is_refused(lang: str) -> None:
+    other = "fr" if lang != "fr" else "es"
+    assert check_answer(PASSAGES[other], passage(lang), CHECKS).refusal.reason == "wrong_language"
+    assert check_answer("5", passage(lang), CHECKS).refusal.reason == "answer_too_short"
+    assert check_answer(PASSAGES[lang] * 200, passage(lang), CHECKS).refusal.reason == "answer_too_long"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "empty"),
+        (" ** ** ", "empty"),
+        ("I'm sorry, but I can't help with that.", "unwilling"),
+        ("作为一个人工智能语言模型，我无法回答。", "unwilling"),
+        ("Lo siento, no puedo responder a eso.", "unwilling"),
+        ("Je suis désolé, je ne peux pas répondre.", "unwilling"),
+        ("Fever. Reply with the answer alone.", "copied_prompt"),
+        ("The patient cannot swallow tablets.", None),
+    ],
+)
+def test_replies_that_are_none(text: str, reason: str | None) -> None:
+    found = check_reply(Reply(text, "stop", "m"), "answer")
+    assert (found.reason if found else None) == reason
+    assert check_reply(Reply("fine and well", "length", "m"), "answer").reason == "not_finished"
+    assert check_reply(Reply("fine and well", None, "m"), "answer") is None, "a server may not say why it stopped"
+    assert (
+        check_reply(Reply("", None, "m", error="endpoint_failed", detail="503"), "answer").reason == "endpoint_failed"
+    )
+
+
+@pytest.mark.parametrize(
+    ("raw", "clean"),
+    [
+        ("**Question:** What is it?", "What is it?"),
+        ("问题：什么是哮喘？", "什么是哮喘？"),
+        ('"What is it?"', "What is it?"),
+        ("« Qu'est-ce ? »", "Qu'est-ce ?"),
+        ('He said "no" and "yes"', 'He said "no" and "yes"'),
+        ("Answer: Rest.", "Rest."),
+    ],
+)
+def test_what_models_put_around_an_answer_goes(raw: str, clean: str) -> None:
+    assert tidy(raw) == clean
+
+
+@given(st.text(max_size=300), st.text(max_size=300), st.sampled_from(LANGUAGES))
+def test_any_text_is_checked_without_an_exception(answer: str, text: str, lang: str) -> None:
+    verdict = check_answer(answer, passage(lang, text), CHECKS, "title\n" + text[:10])
+    assert 0 <= verdict.scores["support"] <= 1
+    assert 0 <= copied_share(answer, text) <= 1
+    check_question(tidy(answer), passage(lang), CHECKS)
+
+
+@given(st.sampled_from(LANGUAGES), st.text(max_size=200))
+def test_a_text_bears_itself_out(lang: str, text: str) -> None:
+    assert check_answer(text, passage(lang, text), CHECKS).scores["support"] == 1.0
