@@ -47,7 +47,7 @@ class OpenAIEngine(_Sampled):
     """Any OpenAI-compatible endpoint. The key is read from the environment variable `key` and never stored."""
 
     kind: Literal["openai"]
-    base_url: str = "https://api.openai.com/v1"
+    base_url: str = how_to_run("https://api.openai.com/v1")  # where the model is served, not what it is
     key: str = how_to_run("OPENAI_API_KEY")
     concurrency: int = how_to_run(32, ge=1)  # requests under way at once
     requests_per_minute: int | None = how_to_run(None, ge=1)
