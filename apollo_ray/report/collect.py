@@ -5,7 +5,7 @@ import math
 from typing import Any
 
 from apollo_ray.records import LANGUAGES
-from apollo_ray.report import collect_curation, verdict
+from apollo_ray.report import collect_curation, collect_rewriting, verdict
 from apollo_ray.report.contents import (
     ENSEMBLE,
     MODELS,
@@ -45,6 +45,7 @@ def collect(store: Store, run: str, steps: list[PlannedStep]) -> Report:
         curations=tuple(map(collect_curation.curation, stage.get("corpus", []))),
         leaks=tuple(found for found in leaks.values() if found),
         unsearched=tuple(step for step, found in leaks.items() if not found),
+        rewritings=tuple(map(collect_rewriting.rewriting, stage.get("rewrite", []))),
         mixes=tuple(_mix(manifest) for manifest in stage.get("mix", [])),
         trainings=tuple(_training(store, manifest) for manifest in stage.get("train", [])),
         perplexities=perplexities,
@@ -73,7 +74,7 @@ def _funnel(manifest: Manifest) -> Funnel:
         documents=None if number(summary.get("documents")) is None else count(summary["documents"]),
         engine=None if summary.get("engine") is None else text(summary["engine"]),
         crossed=collect_curation.crossed(summary.get("by_language_and_source")),
-        refused=collect_curation.refused(summary.get("samples")),
+        refused=collect_curation.refused(summary.get("samples")) if manifest.stage == "corpus" else (),
     )
 
 

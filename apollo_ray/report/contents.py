@@ -9,6 +9,7 @@ from typing import Any
 
 from apollo_ray.records import LANGUAGES
 from apollo_ray.report.curation import Curation, Leaks
+from apollo_ray.report.rewriting import Rewriting
 from apollo_ray.store import Manifest
 
 BASE, EXPERT, ENSEMBLE = "base", "expert", "ensemble"
@@ -101,7 +102,7 @@ class Funnel:
     documents: int | None  # that a rewrite step cut into passages
     engine: str | None  # that wrote the questions and answers of a rewrite step
     crossed: tuple[tuple[str, tuple[FunnelRow, ...]], ...] = ()  # language -> its sources
-    refused: tuple[RefusedRow, ...] = ()
+    refused: tuple[RefusedRow, ...] = ()  # of a corpus step; samples of a rewrite step stand in its Rewriting
 
     def row(self, language: str) -> FunnelRow | None:
         return next((row for row in self.languages if row.name == language), None)
@@ -223,6 +224,7 @@ class Report:
     curations: tuple[Curation, ...]
     leaks: tuple[Leaks, ...]
     unsearched: tuple[str, ...]  # corpus and rewrite steps that did not look for overlaps with benchmarks
+    rewritings: tuple[Rewriting, ...]
     mixes: tuple[Mix, ...]
     trainings: tuple[Training, ...]
     perplexities: tuple[Perplexities, ...]

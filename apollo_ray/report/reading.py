@@ -41,3 +41,7 @@ def bins(value: Any, size: int) -> tuple[int, ...]:
 
 def text(value: Any) -> str:
     return "" if value is None else str(value)
+
+
+def texts(value: Any) -> tuple[str, ...]:
+    return tuple(map(text, value)) if isinstance(value, list) else ()

@@ -166,6 +166,7 @@ def test_sections_stand_in_order(html: str) -> None:
         "text",
         "personal",
         "leaks",
+        "rewriting",
         "mix",
         "loss",
         "perplexity",
