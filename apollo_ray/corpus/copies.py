@@ -17,6 +17,9 @@ PAIRS = pa.schema([("a", pa.int64()), ("b", pa.int64())])
 
 NO_NUMBER = -1
 
+SIZES = {"bands": minhash.BANDS * 8, "sketch": minhash.SKETCH_BYTES}
+"""Bytes a row of the large columns of keys."""
+
 
 @dataclass(frozen=True)
 class Copies:
@@ -109,16 +112,14 @@ def gather(blocks: Iterable[pa.Table], column: str, keys: pa.Table, rows: Ints) 
     works = keys["work"].dictionary_encode().combine_chunks()
     firsts = np.flatnonzero(np.diff(works.indices.to_numpy(), prepend=-1))
     first_of = dict(zip(works.dictionary.to_pylist(), firsts.tolist(), strict=True))
-    found: Bytes = np.empty((len(rows), 0), np.uint8)
+    size = SIZES[column]
+    found: Bytes = np.zeros((len(rows), size), np.uint8)
     for block in blocks:
         names = block["work"].dictionary_encode().combine_chunks()
         starts = np.array([first_of[name] for name in names.dictionary.to_pylist()], np.int64)
         places = starts[names.indices.to_numpy()] + block["row"].to_numpy()
         targets = np.searchsorted(rows, places)
         wanted = np.flatnonzero(rows[np.minimum(targets, len(rows) - 1)] == places) if len(rows) else targets[:0]
-        size = block.schema.field(column).type.byte_width
-        if found.shape[1] != size:
-            found = np.zeros((len(rows), size), np.uint8)
         found[targets[wanted]] = _fixed(block[column], wanted, size).view(np.uint8).reshape(len(wanted), size)
     return found
 

@@ -201,7 +201,10 @@ def _ask_vllm(job: _Job, engine: VLLMEngine) -> None:
     kwargs: dict[str, Any] = dict(engine.engine_kwargs)
     if engine.gpus_per_replica > 1:
         kwargs["tensor_parallel_size"] = engine.gpus_per_replica
-    options: dict[str, Any] = {} if engine.gpus_per_replica else {"accelerator_type": None}
+    # Without a GPU Ray's own default, one a replica, would wait for ever.
+    options: dict[str, Any] = {}
+    if not engine.gpus_per_replica:
+        options["placement_group_config"] = {"bundles": [{"CPU": 1, "GPU": 0}]}
     config = vLLMEngineProcessorConfig(
         model_source=folder,
         engine_kwargs=kwargs,

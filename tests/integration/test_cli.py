@@ -74,10 +74,10 @@ def test_an_empty_corpus_is_an_error_and_nothing_is_finished(cluster, tmp_path) 
 
 
 def test_a_broken_service_inside_a_task_exits_with_75_in_one_message(cluster, tmp_path) -> None:
-    engine = 'qa.engine={kind: openai, model: m, base_url: "http://127.0.0.1:9/v1", retries: 0}'
+    engine = 'qa.engine={kind: openai, model: m, base_url: "http://127.0.0.1:9/v1", patience_s: 1}'
     done = apollo("run", str(MINI), "qa", engine, f"store={tmp_path}", RAY_ADDRESS=cluster.address)
     assert done.returncode == 75, done.stderr
-    assert "error: http://127.0.0.1:9/v1 did not answer" in done.stderr
+    assert "error: http://127.0.0.1:9/v1 has failed every request" in done.stderr
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.glob("qa/*/manifest.json"))
 

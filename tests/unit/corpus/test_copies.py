@@ -120,6 +120,7 @@ def test_gathering_finds_every_row_in_blocks_of_any_order() -> None:
     made = copies.gather(blocks, "sketch", keys, rows)
     assert [bytes(row) for row in made] == keys["sketch"].take(pa.array(rows)).to_pylist()
     assert copies.gather(blocks, "bands", keys, rows[:0]).shape == (0, minhash.BANDS * 8)
+    assert copies.gather([], "sketch", keys.slice(0, 0), rows[:0]).shape == (0, minhash.SKETCH_BYTES)
 
 
 def test_the_order_of_rows_changes_no_survivor() -> None:

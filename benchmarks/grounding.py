@@ -1,0 +1,65 @@
+"""How much of what is wrong in an answer the grounding check finds, and how much of what is true it refuses.
+
+    python benchmarks/grounding.py --data ../shared/data
+
+benchmarks/grounding/LANG.jsonl: written while the rules were made and used for them; benchmarks/grounding/test/LANG.jsonl:
+written by others who did not see the rules, and not used for them. An item names its passage (file, row, characters) and
+has a question, a true answer, and answers with one fact changed each.
+"""
+
+import argparse
+import json
+from collections import Counter
+from pathlib import Path
+
+from apollo_ray.records import LANGUAGES
+from apollo_ray.rewrite.grounding import support
+
+KINDS = ("number", "dose", "unit", "negation", "comparison", "drug", "population")
+COUNTED = KINDS[:4]
+HERE = Path(__file__).resolve().parent / "grounding"
+
+
+def passages(data: Path, file: str, cache: dict[str, dict[str, str]]) -> dict[str, str]:
+    if file not in cache:
+        rows = (json.loads(line) for line in (data / file).open(encoding="utf-8"))
+        cache[file] = {row["id"]: row["text"] for row in rows}
+    return cache[file]
+
+
+def measure(items: list[dict], data: Path, lang: str) -> tuple[int, Counter[str], Counter[str]]:
+    """(true answers refused, corrupted ones found by kind, all by kind)."""
+    refused = 0
+    found: Counter[str] = Counter()
+    total: Counter[str] = Counter()
+    cache: dict[str, dict[str, str]] = {}
+    for item in items:
+        passage = passages(data, item["file"], cache)[item["row"]][item["start"] : item["end"]]
+        refused += bool(support(item["answer"], passage, lang, item["question"]).unsupported)
+        for one in item["corrupted"]:
+            total[one["kind"]] += 1
+            found[one["kind"]] += bool(support(one["answer"], passage, lang, item["question"]).unsupported)
+    return refused, found, total
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    chosen = parser.parse_args()
+    for name, folder in (("used while the rules were made", HERE), ("not seen by the rules", HERE / "test")):
+        print(f"\n{name}: found of all, by what was changed\n")
+        print(f"| | true answers refused | {' | '.join(KINDS)} | numbers, doses, units, negations |")
+        print("|---|" + "---|" * (len(KINDS) + 2))
+        for lang in LANGUAGES:
+            file = folder / f"{lang}.jsonl"
+            if not file.exists():
+                continue
+            items = [json.loads(line) for line in file.open(encoding="utf-8")]
+            refused, found, total = measure(items, chosen.data, lang)
+            cells = " | ".join(f"{found[kind]}/{total[kind]}" for kind in KINDS)
+            share = sum(found[kind] for kind in COUNTED) / sum(total[kind] for kind in COUNTED)
+            print(f"| {lang} | {refused}/{len(items)} | {cells} | {share:.2f} |")
+
+
+if __name__ == "__main__":
+    main()
