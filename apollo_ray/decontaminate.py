@@ -202,14 +202,10 @@ class Index:
         for question, texts in zip(folded, options, strict=True):
             choices[question] |= {frozenset(texts)} if texts else set()
         telling = [tuple({text: None for text in texts if content(text) >= 1}) for texts in options]
-        whole = (
-            [_NEVER] * len(items)
-            if paper
-            else [
-                _when_whole(question, item, len(texts), len(choices[question]) > 1)
-                for question, item, texts in zip(folded, items, telling, strict=True)
-            ]
-        )
+        whole = [
+            _NEVER if paper else _when_whole(question, item, len(texts), len(choices[question]) > 1)
+            for question, item, texts in zip(folded, items, telling, strict=True)
+        ]
         sizes = np.fromiter(map(len, folded), np.int64, len(items))
         spans = np.fromiter((lengths.get(_base(item.lang), 0) for item in items), np.int64, len(items))
         spans[(sizes < spans) | (spans == PAPER_LENGTH) | paper] = 0

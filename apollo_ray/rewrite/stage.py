@@ -212,7 +212,7 @@ def _ask_vllm(job: _Job, engine: VLLMEngine) -> None:
         batch_size=engine.batch_size,
         chat_template_stage={"enabled": True},
         tokenize_stage={"enabled": True},
-        detokenize_stage={"enabled": True},
+        detokenize_stage={"enabled": False},  # vLLM's own, so that an answer is the same as over HTTP
         **options,
     )
     sampling = engine.sampling()
@@ -234,13 +234,16 @@ def _ask_vllm(job: _Job, engine: VLLMEngine) -> None:
         job.context.say(f"{number} {phase} to ask of vLLM")
         if number:
             asked = build_processor(config, preprocess=before)(missing)
-            asked.map_batches(_keep, fn_args=(store,), batch_format="pyarrow", batch_size=None).materialize()
+            asked.map_batches(
+                _keep, fn_args=(store, engine.max_tokens), batch_format="pyarrow", batch_size=None
+            ).materialize()
 
 
-def _keep(batch: pa.Table, store: Store) -> pa.Table:
+def _keep(batch: pa.Table, store: Store, max_tokens: int) -> pa.Table:
     ledger = Ledger(store)
     for row in batch.to_pylist():
-        finish = row.get("finish_reason") or "stop"
+        # ray.data.llm hands on no finish reason; an answer of all tokens that it may have was cut.
+        finish = "length" if int(row.get("num_generated_tokens") or 0) >= max_tokens else "stop"
         ledger.put(
             row["key"],
             Reply(

