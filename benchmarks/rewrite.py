@@ -51,7 +51,7 @@ def ask(number: int, concurrency: int, folder: str) -> None:
     progress = ask_all(passages(number), script, engine, Ledger(Store(folder)), lambda _: None)
     wall, cpu = time.monotonic() - begun, time.process_time() - cpu
     after = stats()
-    calls = after["prompts_paid"] - before["prompts_paid"]
+    calls = after["seen"]["answered"] - before["seen"].get("answered", 0)
     busy = (after["busy_s"] - before["busy_s"]) / (concurrency * wall)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
     assert progress.passages == number

@@ -8,6 +8,8 @@ that check pairs can change without a new call.
 
 import hashlib
 import json
+import os
+import uuid
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -51,17 +53,29 @@ class Ledger:
 
     def __init__(self, store: Store) -> None:
         self.store = store
+        self._root = store.path("ledger")
+        # Two small files a call: without fsspec's layers they cost a third.
+        self._local = isinstance(store.fs, LocalFileSystem)
 
     def _path(self, key: str) -> str:
-        return self.store.path("ledger", key[:2], f"{key}.json")
+        return f"{self._root}/{key[:2]}/{key}.json"
+
+    def _read(self, path: str) -> bytes | None:
+        if not self._local:
+            return self.store.read(path)
+        try:
+            with open(path, "rb") as file:
+                return file.read()
+        except FileNotFoundError:
+            return None
 
     def get(self, key: str) -> Reply | None:
-        data = self.store.read(self._path(key))
+        data = self._read(self._path(key))
         return None if data is None else Reply(**json.loads(data))
 
     def get_many(self, keys: Sequence[str]) -> list[Reply | None]:
         """`get` of each, many at once where the store is remote."""
-        if isinstance(self.store.fs, LocalFileSystem):
+        if self._local:
             return [self.get(key) for key in keys]
         with ThreadPoolExecutor(READERS) as readers:
             return list(readers.map(self.get, keys))
@@ -69,7 +83,19 @@ class Ledger:
     def put(self, key: str, reply: Reply) -> None:
         data = {name: value for name, value in asdict(reply).items() if value is not None}
         data.setdefault("finish_reason", None)
-        self.store.write(self._path(key), json.dumps(data, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+        encoded, path = json.dumps(data, ensure_ascii=False).encode("utf-8", "surrogatepass"), self._path(key)
+        if not self._local:
+            self.store.write(path, encoded)
+            return
+        temporary = f"{path}.{uuid.uuid4().hex}.tmp"
+        try:
+            file = open(temporary, "wb")  # noqa: SIM115 - closed below
+        except FileNotFoundError:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            file = open(temporary, "wb")  # noqa: SIM115
+        with file:
+            file.write(encoded)
+        os.replace(temporary, path)
 
 
 @dataclass

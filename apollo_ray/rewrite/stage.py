@@ -32,7 +32,6 @@ from apollo_ray.step import Context, Result
 from apollo_ray.store import Store
 
 NO_PATTERN = Refusal("no_pattern", "the template engine needs a title, and asks about openings and headings only")
-PRIVATE = (*rows.NOTES.names,)
 
 
 def run(context: Context[StageSettings]) -> Result:
@@ -45,10 +44,7 @@ def run(context: Context[StageSettings]) -> Result:
         _ask_endpoint(job, settings.engine)
     elif isinstance(settings.engine, VLLMEngine):
         _ask_vllm(job, settings.engine)
-    checked = job.documents().map_batches(
-        _check, fn_args=(job.shared(),), batch_format="pyarrow", batch_size=None, zero_copy_batch=True
-    )
-    checked = checked.materialize()
+    checked = job.passes(_check).materialize()
     keys = pa.concat_tables(
         [
             rows.PREPARED.empty_table().select(["question_key", "unit"]),
@@ -57,7 +53,9 @@ def run(context: Context[StageSettings]) -> Result:
     )
     again = rows.repeated(keys["question_key"].to_pylist(), keys["unit"].to_pylist())
     once = checked.map_batches(_mark_repeated, fn_args=(ray.put(again),), batch_format="pyarrow", batch_size=None)
-    data, dropped, tally, said = dataset.write_rows(once, context, CONVERSATION, summary.summarise, PRIVATE)
+    data, dropped, tally, said = dataset.write_rows(
+        once, context, CONVERSATION, summary.summarise, (*rows.NOTES.names,)
+    )
     counts = refusals.counts("passage", tally)
     if not counts.kept:
         raise UserError(f"steps.{context.step}: of {counts.read} passages none gave a pair: {counts.dropped}")
@@ -76,9 +74,7 @@ def run(context: Context[StageSettings]) -> Result:
 def estimate(context: Context[StageSettings]) -> dict[str, Any]:
     """Passages, calls, tokens and money of a step that would run now. Asks nobody."""
     job = _Job(context)
-    parts = job.documents().map_batches(
-        _estimate, fn_args=(job.shared(),), batch_format="pyarrow", batch_size=None, zero_copy_batch=True
-    )
+    parts = job.passes(_estimate)
     total = Estimate()
     for row in parts.take_all():
         total.add(Estimate.from_json(row["told"]))
@@ -129,8 +125,12 @@ class _Job:
             )
         return str(found.backend_tokenizer.to_str())
 
-    def documents(self) -> ray.data.Dataset:
-        return dataset.read_parts(self.context, list(self.settings.documents), DOCUMENT)
+    def passes(self, function: Any) -> ray.data.Dataset:
+        """`function` over the documents; it gets `shared` as well."""
+        documents = dataset.read_parts(self.context, list(self.settings.documents), DOCUMENT)
+        return documents.map_batches(
+            function, fn_args=(self.shared(),), batch_format="pyarrow", batch_size=None, zero_copy_batch=True
+        )
 
     def shared(self) -> Any:
         """A reference to what workers need."""
@@ -178,9 +178,7 @@ class _Tools:
 def _ask_endpoint(job: _Job, engine: OpenAIEngine) -> None:
     assert job.script is not None
     say = job.context.say
-    passages = job.documents().map_batches(
-        _todo, fn_args=(job.shared(),), batch_format="pyarrow", batch_size=None, zero_copy_batch=True
-    )
+    passages = job.passes(_todo)
     todo = ((Passage.from_json(row["passage"]), row["form"]) for row in passages.iter_rows())
 
     def watch(seen: Progress) -> None:
@@ -227,9 +225,7 @@ def _ask_vllm(job: _Job, engine: VLLMEngine) -> None:
         }
 
     for phase in ("questions", "answers"):
-        missing = job.documents().map_batches(
-            _missing, fn_args=(job.shared(),), batch_format="pyarrow", batch_size=None, zero_copy_batch=True
-        )
+        missing = job.passes(_missing)
         number = missing.count()
         job.context.say(f"{number} {phase} to ask of vLLM")
         if number:
