@@ -58,7 +58,7 @@ def readings(figure: str) -> frozenset[float]:
     figure = re.sub(r"['’\s\u202f\u00a0٬]", "", figure).replace("٫", ".").replace("·", ".")
     found = set()
     marks = [mark for mark in figure if mark in ".,"]
-    if len(marks) <= 1 or (len(set(marks)) == 1 and len(marks) == 1):
+    if len(marks) <= 1:
         found.add(float(figure.replace(",", ".")))
     if marks:
         last = max(figure.rfind("."), figure.rfind(","))

@@ -7,6 +7,7 @@ from functools import cache
 # read everywhere. Forms of one character that are words too (a, m, h, g, j, d) stand in _ABBREVIATED alone.
 _UNITS: dict[str, dict[float, str]] = {
     "mass": {
+        1e-12: "pg picogram picograms picogramo picogramos picogramme picogrammes",
         1e-9: "ng nanogram nanograms nanogramo nanogramos nanogramme nanogrammes 纳克 नैनोग्राम نانوغرام نانوجرام",
         1e-6: "µg μg ug mcg microgram micrograms microgramo microgramos microgramme microgrammes 微克 माइक्रोग्राम ميكروغرام ميكروجرام ميكروغرامات",
         1e-3: "mg mgs milligram milligrams miligramo miligramos milligramme milligrammes 毫克 मिलीग्राम मिग्रा मि.ग्रा ملغ ملغم ملجم مجم ملغرام ملليغرام مليغرام ملليجرام مليجرام ميليغرام ملغرامات مليغرامات ملليغرامات ميلليغرام",
@@ -63,7 +64,6 @@ _UNITS: dict[str, dict[float, str]] = {
         1e-12: "pmol picomol",
     },
     "equivalents": {1e-3: "meq mmeq", 1.0: "eq"},
-    "tiny mass": {1e-12: "pg picogram picograms picogramo picogramos picogramme picogrammes fg"},
     "pressure": {
         1.0: "mmhg mm-hg mm-de-hg 毫米汞柱 मिमीएचजी",
         0.7356: "cmh2o cmh20 厘米水柱",
@@ -124,8 +124,6 @@ def table() -> dict[str, Unit]:
         for size, forms in sizes.items():
             for form in forms.split():
                 found[form.replace("-", " ")] = (dimension, size)
-    for size, form in ((1e-15, "pg"), (1e-12, "pg")):
-        found[form] = ("mass", size * 1e3)
     return found
 
 

@@ -80,6 +80,7 @@ def test_a_quantity_is_the_same_in_another_form(lang: str, one: str, other: str)
 OTHER = [
     ("en", "for 14 weeks", "for 14 days"),
     ("en", "5 mg/dl", "5 mg/l"),
+    ("en", "3 pg/ml", "3 ng/ml"),
     ("en", "six months", "three months"),
     ("es", "8,2 cm", "8,2 mm"),
     ("fr", "sept jours", "sept mois"),
