@@ -23,7 +23,7 @@ WINDOW, WINDOWS = 133, 5
 DECLARED = 3.0
 """Nats in favour of the language that a source declares, odds of 20 to 1: short texts gain, wrong labels still show."""
 
-BATCH = 128
+BATCH = 512
 Floats = npt.NDArray[np.float64]
 
 _INDEX = {name: index for index, name in enumerate(SCRIPTS)}

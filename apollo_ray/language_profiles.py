@@ -172,7 +172,7 @@ class Profiles:
         new = np.flatnonzero(found < 0)
         if len(new):
             self._learn(list({words[at] for at in new.tolist()}))
-            found = self._numbers(words)
+            found[new] = self._numbers([words[at] for at in new.tolist()])
         ends = np.flatnonzero(found == 0)
         starts = np.concatenate([np.zeros(min(1, len(ends)), np.int64), ends[:-1] + 1])
         if not len(starts):

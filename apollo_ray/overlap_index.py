@@ -225,9 +225,9 @@ class WindowTable:
         bits = self.filter[top >> np.uint32(3)] >> (np.uint32(7) - (top & np.uint32(7))).astype(np.uint8)
         hits = np.flatnonzero(bits & np.uint8(1))
         left = np.searchsorted(self.hashes, hashes[hits], side="left")
+        found = np.flatnonzero(self.hashes[np.minimum(left, len(self.hashes) - 1)] == hashes[hits])
+        hits, left = hits[found], left[found]
         counts = np.searchsorted(self.hashes, hashes[hits], side="right") - left
-        found = np.flatnonzero(counts)
-        hits, left, counts = hits[found], left[found], counts[found]
         portions = np.flatnonzero(np.diff(np.cumsum(counts) // _CANDIDATES)) + 1
         for part in np.split(np.arange(len(hits)), portions) if len(hits) else ():
             entries = np.repeat(left[part], counts[part]) + _ramp(counts[part])

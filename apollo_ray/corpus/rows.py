@@ -26,7 +26,7 @@ from apollo_ray.language_engines import ENGINES, cross_check
 from apollo_ray.language_mixture import mixture, survey
 from apollo_ray.records import CONVERSATION, DOCUMENT, REFUSAL
 
-ROWS_AT_ONCE = 200
+ROWS_AT_ONCE = 1000
 """Rows that the numpy passes see together: at 1,000 their arrays leave the processor's cache."""
 
 MIN_SECOND_SHARE = 0.2
@@ -170,7 +170,7 @@ def _judge(rows: list[Row], source: Source, settings: StageSettings, tools: Tool
     columns = np.stack([np.asarray(measured[name], np.float32) for name in quality.MEASURES], axis=1)
     refusals = quality.judge(measured, [row["lang"] for row in rows], [row["kind"] for row in rows])
     for row, values, refusal in zip(rows, columns, refusals, strict=True):
-        row["measures"] = values.tolist()
+        row["measures"] = values
         if refusal:
             _refuse(row, "quality", refusal.rule, str(refusal))
 

@@ -31,12 +31,13 @@ def summarise(table: pa.Table) -> str:
     rows = table.select(columns).to_pylist()
     langs = [row["lang"] or "unknown" for row in rows]
     texts = [row.get("text") or "\n".join(row.get("turns") or []) for row in rows]
-    for row, lang, text, words in zip(rows, langs, texts, _words(texts), strict=True):
+    words = iter(_words([text for row, text in zip(rows, texts, strict=True) if row["reason"] is None]))
+    for row, lang, text in zip(rows, langs, texts, strict=True):
         reason = row["reason"]
         if reason is None:
             kind = row["kind"] or "unknown"
             sums["characters", lang, kind] += len(text)
-            sums["words", lang, kind] += words
+            sums["words", lang, kind] += next(words)
             sums["lengths", lang, min(MAX_LENGTH_BIN, int(math.log2(max(1, len(text)))))] += 1
             if row.get("other_lang"):
                 sums["marked_mixed", lang, row["other_lang"]] += 1
@@ -58,7 +59,8 @@ def summarise(table: pa.Table) -> str:
 def _histograms(column: pa.ChunkedArray, langs: list[str]) -> dict[tuple[Any, ...], int]:
     """("measures", measure, language, bin) -> rows; what lies outside a range falls into its first or last bin."""
     taken = np.flatnonzero(column.is_valid().to_numpy())
-    values = np.array(column.take(pa.array(taken)).to_pylist(), np.float64).reshape(len(taken), len(quality.MEASURES))
+    flat = column.take(pa.array(taken)).combine_chunks().flatten()
+    values = flat.to_numpy().astype(np.float64).reshape(len(taken), len(quality.MEASURES))
     found: dict[tuple[Any, ...], int] = {}
     names, which = np.unique(np.array(langs, object)[taken].astype(str), return_inverse=True)
     for name, (low, high) in quality.RANGES.items():

@@ -129,7 +129,7 @@ def test_a_conversation_whose_turn_is_only_markup_is_refused() -> None:
 
 
 def test_a_row_becomes_the_same_whoever_stands_beside_it() -> None:
-    lines = [{"text": LONG[lang] + str(number)} for number in range(60) for lang in ("en", "zh", "hi", "ar")]
+    lines = [{"text": LONG[lang] + str(number)} for number in range(260) for lang in ("en", "zh", "hi", "ar")]
     assert len(lines) > ROWS_AT_ONCE
     together = prepared(lines)
     alone = [prepared([line])[0] | {"position": place} for place, line in enumerate(lines[:30])]
