@@ -6,6 +6,7 @@ The server is tests/scripted_openai.py in a process of its own; each size runs i
 """
 
 import argparse
+import asyncio
 import json
 import resource
 import subprocess
@@ -15,6 +16,8 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+
+import openai
 
 from apollo_ray.rewrite import prompts
 from apollo_ray.rewrite.ledger import Ledger
@@ -58,6 +61,21 @@ def ask(number: int, concurrency: int, folder: str) -> None:
     print(f"| {number} | {calls} | {wall:.1f} | {busy:.3f} | {1e3 * cpu / calls:.2f} | {memory:.0f} |", flush=True)
 
 
+async def client_alone(number: int, concurrency: int) -> float:
+    """CPU ms a call of the openai package's client and nothing else, on prompts of the same length."""
+    client = openai.AsyncOpenAI(api_key="none", base_url=f"http://127.0.0.1:{PORT}/v1", max_retries=0, timeout=30)
+    gate = asyncio.Semaphore(concurrency)
+
+    async def one(n: int) -> None:
+        messages = [{"role": "user", "content": f"Alone {n}: " + "had a fever and was given rest and water. " * 24}]
+        async with gate:
+            await client.post("/chat/completions", body={"model": "m", "messages": messages}, cast_to=object)
+
+    cpu = time.process_time()
+    await asyncio.gather(*(one(n) for n in range(number)))
+    return 1e3 * (time.process_time() - cpu) / number
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--passages", type=int, nargs="+", default=[1_000, 10_000])
@@ -78,6 +96,8 @@ def main() -> None:
         for number in chosen.passages:
             again = [sys.executable, __file__, "--only", str(number), "--concurrency", str(chosen.concurrency)]
             subprocess.run(again, check=True)
+        alone = asyncio.run(client_alone(2 * chosen.passages[0], chosen.concurrency))
+        print(f"\nthe openai client alone: {alone:.2f} ms of CPU a call")
     finally:
         server.terminate()
 

@@ -55,13 +55,13 @@ class Ledger:
         self.store = store
         self._root = store.path("ledger")
         # Two small files a call: without fsspec's layers they cost a third.
-        self._local = isinstance(store.fs, LocalFileSystem)
+        self.is_local = isinstance(store.fs, LocalFileSystem)
 
     def _path(self, key: str) -> str:
         return f"{self._root}/{key[:2]}/{key}.json"
 
     def _read(self, path: str) -> bytes | None:
-        if not self._local:
+        if not self.is_local:
             return self.store.read(path)
         try:
             with open(path, "rb") as file:
@@ -75,7 +75,7 @@ class Ledger:
 
     def get_many(self, keys: Sequence[str]) -> list[Reply | None]:
         """`get` of each, many at once where the store is remote."""
-        if self._local:
+        if self.is_local:
             return [self.get(key) for key in keys]
         with ThreadPoolExecutor(READERS) as readers:
             return list(readers.map(self.get, keys))
@@ -84,7 +84,7 @@ class Ledger:
         data = {name: value for name, value in asdict(reply).items() if value is not None}
         data.setdefault("finish_reason", None)
         encoded, path = json.dumps(data, ensure_ascii=False).encode("utf-8", "surrogatepass"), self._path(key)
-        if not self._local:
+        if not self.is_local:
             self.store.write(path, encoded)
             return
         temporary = f"{path}.{uuid.uuid4().hex}.tmp"

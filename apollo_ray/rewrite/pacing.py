@@ -14,6 +14,8 @@ from apollo_ray.errors import ServiceError
 FIRST_DELAY_S, LONGEST_DELAY_S = 0.5, 30.0
 LONGEST_ASKED_S = 300.0  # of a Retry-After that is obeyed
 PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
+FIRST_PATIENCE_S = 60.0
+"""An endpoint that has answered nothing at all so long is at another address, or not up."""
 
 Clock = Callable[[], float]
 
@@ -71,12 +73,13 @@ class Breaker:
     """Stops all requests while an endpoint fails every one, and lets a single one probe it.
 
     Opens at `threshold` failures in a row; pauses grow from PAUSE_S to LONGEST_PAUSE_S; one success closes it. After
-    `patience_s` without any success `ready` raises ServiceError.
+    `patience_s` without any success, FIRST_PATIENCE_S before the first one, `ready` raises ServiceError.
     """
 
     def __init__(self, threshold: int, patience_s: float, what: str, clock: Clock) -> None:
         self._threshold, self._patience_s, self._what, self._clock = threshold, patience_s, what, clock
         self._failures = 0
+        self._answered = False
         self._failing_since: float | None = None
         self._open_until = 0.0
         self._pause = PAUSE_S
@@ -94,7 +97,8 @@ class Breaker:
             await asyncio.sleep(held)
         while self.is_open:
             now = self._clock()
-            if self._failing_since is not None and now - self._failing_since > self._patience_s:
+            patience = self._patience_s if self._answered else min(FIRST_PATIENCE_S, self._patience_s)
+            if self._failing_since is not None and now - self._failing_since > patience:
                 raise ServiceError(
                     f"{self._what} has failed every request for {now - self._failing_since:.0f} s: {self._last}. What "
                     "was answered is kept; run the same command again to go on"
@@ -106,6 +110,7 @@ class Breaker:
 
     def succeeded(self) -> None:
         self._failures, self._failing_since, self._pause, self._probing = 0, None, PAUSE_S, False
+        self._answered = True
 
     def failed(self, message: str, hold_s: float = 0.0) -> None:
         """`hold_s`: for how long the endpoint asked to be left alone; then all requests wait."""

@@ -1,9 +1,11 @@
-"""Is every fact of an answer borne out by the passage? Quantities, negations, opposites, groups of people."""
+"""Is every fact of an answer borne out by the passage? Quantities, drugs, negations, opposites, groups of people."""
 
 from dataclasses import dataclass
 
+from apollo_ray.rewrite.grounding.drugs import drugs
 from apollo_ray.rewrite.grounding.polarity import negations, opposites
 from apollo_ray.rewrite.grounding.quantities import bears_out, fold, is_fact, quantities
+from apollo_ray.rewrite.grounding.retold import retold
 from apollo_ray.rewrite.grounding.words import tokens
 
 
@@ -24,15 +26,16 @@ def support(answer: str, passage: str, lang: str, context: str = "") -> Support:
     """`context` (title, question) bears out facts as the passage does."""
     source = f"{passage}\n{context}"
     known = quantities(source, lang)
-    folded = fold(answer)
+    told, folded = retold(known, fold(source)), fold(answer)
     facts = [
-        (f"quantity {one.text!r}", bears_out(known, one))
+        (f"quantity {one.text!r}", bears_out(told, one))
         for one in quantities(answer, lang)
         if is_fact(one, folded, known)
     ]
     facts += [
         (f"negation {text!r}", fine) for text, fine in negations(tokens(answer, lang), tokens(source, lang), lang)
     ]
+    facts += [(f"drug {text!r}", fine) for text, fine in drugs(answer, source, lang)]
     for kind in ("opposites", "populations"):
         facts += [(f"{kind} {text!r}", fine) for text, fine in opposites(answer, source, lang, kind)]
     return Support(len(facts), tuple(text for text, fine in facts if not fine))

@@ -14,6 +14,16 @@ NEGATIONS = {
 }
 """Of one word each (of one character in Chinese)."""
 
+MAY_DENY = {
+    "en": "declined decline declines avoid avoided avoids stopped stop ceased resolved gone negative only except instead rare rarely hardly unlikely less uncommon little few beyond cannot refuse nor excluding exempt stay forgo",
+    "es": "negativo negativa negativos negativas dejó dejar cesó desapareció evitar evita salvo poco raro rara solo sólo apenas normal normales contraindicado resolvió rechazó",
+    "fr": "ne n plus cessé disparu dépourvu éviter évite inutile négatif négative négatifs négatives sauf peu rare rarement interdit disparition arrêt déconseillé contre-indiqué seulement seul refusé normal normale normaux",
+    "hi": "कम रोक बच बचें बचना मना केवल सिर्फ़ सिर्फ दुर्लभ इंकार इनकार बंद नकारात्मक मुक्त",
+    "ar": "تجنب خال خالية خاليا سوى إلا فقط نادر نادرا قليل قليلة أقل امتنع توقف سلبي سلبية رفض يصعب يتعذر تعذر",
+    "zh": "少 忌 避 禁 停 拒 免 仅 只 罕 难 阴",
+}
+"""Words by which an answer may tell what the passage denies: "declined" for "did not accept", "rare" for "not common"."""
+
 IMPLIED = {
     "en": "afebrile=fever asymptomatic=symptoms symptomless=symptoms painless=pain normal=abnormal,abnormality unremarkable=abnormal,abnormality "
     "unaware=aware unvaccinated=vaccinated untreated=treated impossible=possible unknown=known unclear=clear uncommon=common intolerable=tolerable "

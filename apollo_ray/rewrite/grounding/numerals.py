@@ -30,14 +30,14 @@ _HI_1_TO_99 = (
 )
 _HI = (
     "शून्य=0 पांच=5 छः=6 छ:=6 पन्द्रह=15 सौ=100 हज़ार=1000 हजार=1000 लाख=1e5 करोड़=1e7 अरब=1e9 मिलियन=1e6 बिलियन=1e9 "
-    "आधा=0.5 आधे=0.5 आधी=0.5 डेढ़=1.5 ढाई=2.5 दर्जन=12 दोगुना=2 दुगुना=2 तिगुना=3 "
+    "साढ़े=0.5 सवा=0.25 पौने=-0.25 आधा=0.5 आधे=0.5 आधी=0.5 डेढ़=1.5 ढाई=2.5 दर्जन=12 दोगुना=2 दुगुना=2 तिगुना=3 "
 ) + " ".join(f"{word}={value}" for value, word in enumerate(_HI_1_TO_99.split(), 1))
 _AR = (
     "صفر=0 واحد=1 واحدة=1 اثنان=2 اثنين=2 إثنان=2 اثنتان=2 اثنتين=2 ثلاث=3 ثلاثة=3 أربع=4 أربعة=4 خمس=5 خمسة=5 ست=6 ستة=6 سبع=7 "
     "سبعة=7 ثمان=8 ثمانية=8 ثماني=8 تسع=9 تسعة=9 عشر=10 عشرة=10 عشرون=20 عشرين=20 ثلاثون=30 ثلاثين=30 أربعون=40 أربعين=40 "
     "خمسون=50 خمسين=50 ستون=60 ستين=60 سبعون=70 سبعين=70 ثمانون=80 ثمانين=80 تسعون=90 تسعين=90 مئة=100 مائة=100 مئتين=200 "
     "مئتان=200 مائتين=200 مائتان=200 ثلاثمئة=300 ثلاثمائة=300 أربعمائة=400 خمسمئة=500 خمسمائة=500 ألف=1000 آلاف=1000 ألفا=1000 ألفين=2000 "
-    "ألفان=2000 مليون=1e6 مليونا=1e6 ملايين=1e6 مليار=1e9 مليارات=1e9 نصف=0.5 ربع=0.25 ثلث=0.333 ثلثي=0.667 ضعف=2 ضعفي=2 ضعفا=2"
+    "ألفان=2000 مليون=1e6 مليونا=1e6 ملايين=1e6 مليار=1e9 مليارات=1e9 بليون=1e9 نصف=0.5 ربع=0.25 ثلث=0.333 ثلثي=0.667 ضعف=2 ضعفي=2 ضعفا=2"
 )
 WORDS = {"en": _EN, "es": _ES, "fr": _FR, "hi": _HI, "ar": _AR}
 JOINERS = {"en": ("and",), "es": ("y",), "fr": ("et",), "ar": ("و",)}
@@ -54,8 +54,14 @@ def values(lang: str) -> dict[str, float]:
     return {word: float(value) for word, _, value in (entry.partition("=") for entry in WORDS.get(lang, "").split())}
 
 
-def compose(numbers: list[float]) -> float:
-    """The value of number words in a row: [3, 100, 40, 5] is 345, [2, 1000] 2000."""
+def compose(numbers: list[float], lang: str) -> frozenset[float]:
+    """What number words in a row may be worth: [3, 100, 40, 5] is 345, [2, 1000] 2000."""
+    if numbers[-1] == 0.5 and len(numbers) > 1 and numbers[-2] >= 1000:
+        return frozenset(value + 0.5 * numbers[-2] for value in compose(numbers[:-1], lang))  # un millón y medio
+    if numbers == [1, 0.5]:
+        return frozenset({0.5, 1.5})  # un demi-litre, une et demie
+    if numbers == [1000.0] and lang == "ar":
+        return frozenset({1000.0, 2000.0})  # the accusative of one thousand is the nominative of two
     total = current = 0.0
     for number in numbers:
         if number >= 1000:
@@ -65,7 +71,7 @@ def compose(numbers: list[float]) -> float:
             current = (current or 1) * number
         else:
             current += number
-    return total + current
+    return frozenset({total + current})
 
 
 def han(text: str) -> float:
@@ -96,7 +102,7 @@ def _han_whole(text: str) -> float:
 SCALES = {
     "万": 1e4, "亿": 1e8, "千": 1e3, "百": 1e2, "lakh": 1e5, "million": 1e6, "millions": 1e6, "billion": 1e9, "thousand": 1e3, "millones": 1e6,
     "mil": 1e3, "milliard": 1e9, "milliards": 1e9, "लाख": 1e5, "हज़ार": 1e3, "हजार": 1e3, "करोड़": 1e7, "मिलियन": 1e6, "अरब": 1e9,
-    "مليون": 1e6, "مليار": 1e9, "ألف": 1e3, "آلاف": 1e3,
+    "مليون": 1e6, "مليونا": 1e6, "ملايين": 1e6, "مليار": 1e9, "مليارا": 1e9, "مليارات": 1e9, "بليون": 1e9, "ألف": 1e3, "آلاف": 1e3,
 }  # fmt: skip
 """What a figure is multiplied by where this stands behind it."""
 SCALE = re.compile(r"\s?(" + "|".join(sorted(map(re.escape, SCALES), key=len, reverse=True)) + r")(?![a-z])")

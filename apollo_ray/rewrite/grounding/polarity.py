@@ -6,27 +6,56 @@ from functools import cache
 import regex
 
 from apollo_ray.rewrite.grounding.cues import OPPOSITES, POPULATIONS
-from apollo_ray.rewrite.grounding.words import Token, plain
+from apollo_ray.rewrite.grounding.words import Token, plain, tokens
 
 SCOPE = 3  # content words that a negation is first of all about
+NEAR = 30  # characters
+LEAST_SHARED = 2  # content words that make a clause of the answer tell one of the passage
 REACH = 4  # content words around it, in its sentence, that it may be about
 
 
 def negations(answer: Sequence[Token], passage: Sequence[Token], lang: str) -> Iterator[tuple[str, bool]]:
     """(what is denied, whether the answer leaves it denied) of each negation of the passage that the answer speaks of.
 
-    An answer that affirms what the passage denies, and affirms nowhere, is wrong. The reverse, a negation of the
-    answer's own, is not held against it: "not settled" may tell what the passage calls "awaiting trials".
+    An answer that affirms what the passage denies is wrong, unless the passage affirms it elsewhere; or the clause
+    of the answer is like no other than the one that denies. The reverse, a negation of the answer's own, is not held
+    against it: "not settled" may tell what the passage calls "awaiting trials".
     """
     affirmed = _affirmed(passage)
     own = {token.stem for token in answer if token.content}
-    denied = {cue.clause for cue in answer if cue.negates}
+    denied = {cue.clause for cue in answer if cue.may_deny}
     own_denied = {token.stem for token in answer if token.content and token.clause in denied}
+    retold = _retold(answer, passage, denied)
     for cue, scope in _scopes(passage, lang):
-        shared = [token.stem for token in scope if token.stem in own and token.stem not in affirmed]
+        stems = {token.stem for token in scope}
+        said = f"{cue.word} {' '.join(token.word for token in scope)}"
+        shared = (stems & own) - affirmed
         if shared:
-            said = f"{cue.word} {' '.join(token.word for token in scope)}"
-            yield said, any(stem in own_denied for stem in shared)
+            yield said, bool(shared & own_denied)
+        elif any(stems & clause for clause in retold.get(cue.clause, ())):
+            yield said, False
+
+
+def _retold(answer: Sequence[Token], passage: Sequence[Token], denied: set[int]) -> dict[int, list[set[str]]]:
+    """Clause of the passage -> stems of each clause of the answer, none of `denied`, that tells it and no other."""
+    clauses = _stems_of_clauses(passage)
+    found: dict[int, list[set[str]]] = {}
+    for clause, stems in _stems_of_clauses(answer).items():
+        shared = {other: len(stems & known) for other, known in clauses.items()}
+        most = max(shared.values(), default=0)
+        if clause not in denied and most >= max(LEAST_SHARED, len(stems) / 3):
+            best = [other for other, count in shared.items() if count == most]
+            if len(best) == 1:
+                found.setdefault(best[0], []).append(stems)
+    return found
+
+
+def _stems_of_clauses(text: Sequence[Token]) -> dict[int, set[str]]:
+    found: dict[int, set[str]] = {}
+    for token in text:
+        if token.content and token.clause >= 0:
+            found.setdefault(token.clause, set()).add(token.stem)
+    return found
 
 
 def _scopes(text: Sequence[Token], lang: str) -> Iterator[tuple[Token, list[Token]]]:
@@ -84,5 +113,10 @@ def opposites(answer: str, passage: str, lang: str, which: str = "opposites") ->
         known = [bool(pole.search(passage)) for pole in poles]
         for place, pole in enumerate(poles):
             found = pole.search(answer)
-            if found and any(known):
+            if found and any(known) and not _denied(answer, found.start(), lang):
                 yield found[0], known[place]
+
+
+def _denied(text: str, at: int, lang: str) -> bool:
+    """Does a negation stand shortly before? "Was not positive" is no claim of a positive result."""
+    return any(token.negates for token in tokens(text[max(0, at - NEAR) : at], lang))

@@ -13,12 +13,18 @@ from functools import cache
 from apollo_ray.rewrite.grounding import numerals, units
 
 _FIGURE = re.compile(
-    r"\d{1,2}(?:,\d{2})+,\d{3}(?:\.\d+)?|\d+(?:(?:[.,٫٬'’\u202f\u00a0 ](?=\d{3}(?!\d)))\d{3})*(?:[.,٫·]\d+)?"
+    r"\d{1,2}(?:,\d{2})+,\d{3}(?:\.\d+)?|\d+(?:(?:[.,٫٬'’\u202f\u00a0 ](?=\d{3}(?!\d)))\d{3})*(?:[.,٫·'’]\d+)?"
+    r"|(?<![\w.])\.\d+"
 )
 _JOINED = re.compile(r"\s?(?:\(|-|–|—|~|～|/|x|×|±|to|a|à|y|et|and|से|إلى|至|到|au|por|par|and)\s?")
 _ORDER = re.compile(r"^(?:st|nd|rd|th|º|ª|er|ère|ème|e|वें|वीं|वां|ᵉ)\b")
+_HAN_LIST = re.compile(r"(?<=\d),(?=\d{1,2}(?!\d))")  # "0,1,6个月" are three
+_AND_A_HALF = re.compile(r"\s?(?:et demie?|y medi[oa]|ونصف|半)(?![^\W\d_])")
+_ALIKE = str.maketrans("´µ，²³º", "'μ、23°")  # NFKC makes other characters of these
+_DAY = re.compile(r"(?<![^\W\d_])j$")  # French: j45 is the 45th day
 _TEN_PERCENT = "成"
 _CLOSE = 1e-3
+_CALENDAR = 0.015
 _COUNTED = 5  # things of a list that a reader counts at a glance
 _LOOSE = {"times", "dose form", "fold"}  # "3 x 1", "three tablets a day": the figure counts
 _BOTH = re.compile(
@@ -43,18 +49,26 @@ class Quantity:
 def fold(text: str) -> str:
     """Digits in ASCII, lower case, without the vowel marks of Arabic; as long as it matters for `start`."""
     text = unicodedata.normalize(
-        "NFKC", text.replace("µ", "μ").replace("，", "、").replace("²", "2").replace("³", "3").replace("º", "°")
+        "NFKC",
+        text.replace("´", "'")
+        .replace("µ", "μ")
+        .replace("，", "、")
+        .replace("²", "2")
+        .replace("³", "3")
+        .replace("º", "°"),
     ).casefold()
     text = re.sub("[\u064b-\u0652\u0640\u200b-\u200f]", "", text)
     text = re.sub(r"(?<=\d)°(\d)(?=\s?c)", r".\1 °", text)  # 39°1C
     text = re.sub(r"(?<=/m)\s(?=[23]\b)", "", text)
     text = re.sub(r"(?<=\b\d):(?=\d\d\b)|(?<=\b\d\d):(?=\d\d\b)", ".", text)  # times of day
-    text = text.replace("and a half", "half")
+    text = re.sub(r"\bhalf an? ", "half ", text.replace("and a half", "half"))
+    text = re.sub(r"(?<=\d)،(?=\d{3}(?!\d))", ",", text)
     return "".join(str(unicodedata.decimal(c)) if c.isdecimal() else c for c in text)
 
 
 def readings(figure: str) -> frozenset[float]:
     """What a figure may be worth, whatever the language's marks: "1.000", "1 000", "0,125", "1,00,000"."""
+    figure = re.sub(r"['’](?=\d{1,2}$)", ".", figure)  # 38'5
     figure = re.sub(r"['’\s\u202f\u00a0٬]", "", figure).replace("٫", ".").replace("·", ".")
     found = set()
     marks = [mark for mark in figure if mark in ".,"]
@@ -80,6 +94,8 @@ class _Number:
 def quantities(text: str, lang: str) -> list[Quantity]:
     """All quantities of `text`, in order."""
     text = fold(text)
+    if lang == "zh":
+        text = _HAN_LIST.sub("、", text)
     numbers = _numbers(text, lang)
     found: list[Quantity] = []
     waiting: list[_Number] = []  # of a range or a product, whose unit stands behind the last
@@ -137,6 +153,8 @@ def _quantity(text: str, number: _Number, unit: re.Match[str] | None) -> Quantit
         known = units.lookup(part.strip())
         if known:
             per.append(f"{known[0]}:{known[1]:g}")
+    if _AND_A_HALF.match(text, unit.end()):
+        number = replace(number, values=frozenset(value + 0.5 for value in number.values))
     values = frozenset(value * first[1] for value in number.values)
     return Quantity(values, number.values, first[0], tuple(per), shown, number.start, number.word)
 
@@ -145,7 +163,7 @@ def _numbers(text: str, lang: str) -> list[_Number]:
     found = []
     for match in _FIGURE.finditer(text):
         before = text[match.start() - 1 : match.start()]
-        if before.isalpha() and before.isascii():
+        if before.isalpha() and before.isascii() and not _DAY.search(text, 0, match.start()):
             continue  # covid-19 keeps its hyphen; fev1, t4, h1n1 are names
         values, end = readings(match[0].strip()), match.end()
         if power := numerals.SCALE.match(text, end):
@@ -222,13 +240,13 @@ def _word_numbers(text: str, lang: str) -> list[_Number]:
                 groups[-1] = ([*groups[-1][0], value], groups[-1][1], end)
             else:
                 groups.append(([value], start, end))
-        found += [_Number(frozenset({numerals.compose(words)}), start, end, True) for words, start, end in groups]
+        found += [_Number(numerals.compose(words, lang), start, end, True) for words, start, end in groups]
     return found
 
 
 def _apart(before: float, value: float, lang: str) -> bool:
     """Are two number words in a row two numbers? "Dix-huit" and "خمسة عشر" are one."""
-    if value < 1:
+    if value < 1 or before < 1:
         return False
     return before < 20 and value < 20 and not (lang == "fr" and before == 10) and not (lang == "ar" and value == 10)
 
@@ -257,6 +275,8 @@ def is_fact(one: Quantity, text: str, known: Sequence[Quantity]) -> bool:
     """
     if text[one.start + len(one.text) :].lstrip()[:1] in ("多", "余"):
         return False  # more than
+    if one.word and one.dimension == "time" and one.plain == {1.0}:
+        return False
     if not one.word or one.dimension not in (None, "times"):
         return True
     if one.plain <= {0.25, 0.333, 0.5, 0.667, 1.0, 1.5, 2.5}:
@@ -273,9 +293,11 @@ def _same(other: Quantity, one: Quantity) -> bool:
         if other.dimension != one.dimension:
             return False
         shared = min(len(other.per), len(one.per))
+        if other.dimension == "time" and not _meet(other.plain, one.plain):
+            return _meet(other.values, one.values, _CALENDAR)  # half a month is 15 days
         return other.per[:shared] == one.per[:shared] and _meet(other.values, one.values)
     return _meet(other.plain, one.plain)
 
 
-def _meet(left: frozenset[float], right: frozenset[float]) -> bool:
-    return any(abs(a - b) <= _CLOSE * max(abs(a), abs(b)) for a in left for b in right)
+def _meet(left: frozenset[float], right: frozenset[float], close: float = _CLOSE) -> bool:
+    return any(abs(a - b) <= close * max(abs(a), abs(b)) for a in left for b in right)

@@ -6,7 +6,15 @@ from functools import cache, lru_cache
 
 import regex
 
-from apollo_ray.rewrite.grounding.cues import CONJUNCTIONS, HAN_NO_NEGATION, IMPLIED, NEGATIONS, NO_NEGATION, STOP_WORDS
+from apollo_ray.rewrite.grounding.cues import (
+    CONJUNCTIONS,
+    HAN_NO_NEGATION,
+    IMPLIED,
+    MAY_DENY,
+    NEGATIONS,
+    NO_NEGATION,
+    STOP_WORDS,
+)
 
 _WORD = regex.compile(r"[\p{L}\p{M}]+(?:['’](?=[st]\b)[\p{L}]+)?|[\p{N}]+")
 _CLAUSE = regex.compile(r"[.!?;:。！？；：।॥؟؛\n]+|[,،，、](?!\d)")
@@ -44,7 +52,7 @@ def stem(word: str, lang: str) -> str:
     return word[: max(4, min(6, len(word) - 2))] if len(word) > 5 else word.rstrip("s") if len(word) > 3 else word
 
 
-_LISTS = {"negations": NEGATIONS, "stops": STOP_WORDS, "conjunctions": CONJUNCTIONS}
+_LISTS = {"negations": NEGATIONS, "stops": STOP_WORDS, "may_deny": MAY_DENY, "conjunctions": CONJUNCTIONS}
 
 
 @cache
@@ -70,6 +78,7 @@ class Token:
     clause: int
     sentence: int
     negates: bool
+    may_deny: bool  # or negates
     content: bool
     start: int
 
@@ -84,7 +93,7 @@ def tokens(text: str, lang: str) -> list[Token]:
     clauses = [match.start() for match in _CLAUSE.finditer(text)]
     sentences = [match.start() for match in _SENTENCE.finditer(text)]
     negations, stops = _plain_set(lang, "negations"), _plain_set(lang, "stops")
-    conjunctions, implied = _plain_set(lang, "conjunctions"), _implied(lang)
+    conjunctions, implied, may_deny = _plain_set(lang, "conjunctions"), _implied(lang), _plain_set(lang, "may_deny")
     found: list[Token] = []
     clause = sentence = part = 0
     for match in _WORD.finditer(text):
@@ -98,11 +107,12 @@ def tokens(text: str, lang: str) -> list[Token]:
         negates = word in negations or bare in negations or (lang == "en" and word.endswith("n't"))
         content = not negates and word not in stops and len(word) > 2 - (lang == "hi") and not word.isdigit()
         place = clause + part
-        found.append(Token(stem(word, lang), word, place, sentence, negates, content, start))
+        denies = negates or word in may_deny
+        found.append(Token(stem(word, lang), word, place, sentence, negates, denies, content, start))
         if word in implied:
             apart = -1 - start  # a clause of its own: the denied words alone are its scope
-            found.append(Token("", word, apart, sentence, True, False, start))
-            found += [Token(stem(one, lang), one, apart, sentence, False, True, start) for one in implied[word]]
+            found.append(Token("", word, apart, sentence, True, True, False, start))
+            found += [Token(stem(one, lang), one, apart, sentence, False, False, True, start) for one in implied[word]]
     return found
 
 
@@ -112,7 +122,7 @@ def _no_negation() -> regex.Pattern[str]:
 
 
 def _han_tokens(text: str) -> list[Token]:
-    negations = _plain_set("zh", "negations")
+    negations, may_deny = _plain_set("zh", "negations"), _plain_set("zh", "may_deny")
     spared = {place for match in _no_negation().finditer(text) for place in range(*match.span())}
     found = []
     clause = sentence = 0
@@ -125,5 +135,7 @@ def _han_tokens(text: str) -> list[Token]:
             negates = character in negations and place not in spared
             following = text[place + 1 : place + 2]
             pair = character + following if following.isalpha() else character
-            found.append(Token(pair, character, clause, sentence, negates, not negates and len(pair) == 2, place))
+            denies = negates or character in may_deny
+            content = not negates and len(pair) == 2
+            found.append(Token(pair, character, clause, sentence, negates, denies, content, place))
     return found

@@ -28,7 +28,7 @@ def test_figures_in_every_notation(figure: str, values: set[float]) -> None:
     ],
 )
 def test_number_words_add_up(words: list[float], value: float) -> None:
-    assert compose(words) == value
+    assert compose(words, "en") == {value}
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,51 @@ SAME = [
     ("ar", "أسبوعين", "14 يومًا"),
     ("ar", "٢٠ في المئة", "20%"),
     ("ar", "خمسة عشر يومًا", "15 يومًا"),
+    ("en", "for half an hour", "for 30 minutes"),
+    ("es", "fiebre de 38'5 grados", "38,5 grados"),
+    ("es", "1´500.000 unidades", "un millón y medio de unidades"),
+    ("fr", "un demi-litre", "500 ml"),
+    ("fr", "deux ans et demi", "30 mois"),
+    ("zh", "第0、1、6个月", "第0,1,6个月"),
+    ("hi", "साढ़े तीन घंटे", "3.5 घंटे"),
+    ("hi", "0.08%", ".08%"),
+    ("ar", "ألفا متر", "2000 متر"),
+    ("ar", "390 بليون متر", "390 مليار متر"),
 ]
+
+RETOLD = [
+    ("en", "75 percent improve", "Three out of four improve"),
+    ("en", "in under 7 days", "in less than a week"),
+    ("en", "at the age of 4.5 years", "aged 4 years and 6 months"),
+    ("es", "60 mg dos veces al día", "60 mg cada 12 horas"),
+    ("es", "cada 6 horas", "4 veces al día"),
+]
+
+
+@pytest.mark.parametrize(("lang", "answer", "passage"), RETOLD)
+def test_what_a_passage_comes_to(lang: str, answer: str, passage: str) -> None:
+    found = support(answer, passage, lang)
+    assert found.facts
+    assert not found.unsupported
+
+
+@pytest.mark.parametrize(
+    ("lang", "answer", "passage", "right"),
+    [
+        ("en", "He took amoxicillin.", "Azithromycin was given.", False),
+        ("en", "He took furosemide.", "Frusemide was given.", True),
+        ("en", "He took aspirin.", "Acetylsalicylic acid was given.", True),
+        ("es", "Recibió ciprofloxacino.", "Se pautó levofloxacino.", False),
+        ("fr", "De la prednisone a été donnée.", "Traité par prednisone.", True),
+        ("zh", "服用阿莫西林。", "给予头孢和阿莫西林。", True),
+        ("zh", "服用阿莫西林。", "给予氨苄西林。", False),
+        ("hi", "उसे एज़िथ्रोमाइसिन दी गई।", "उसे इरिथ्रोमाइसिन मिली।", False),
+        ("ar", "أعطي الكلوروكين", "تناول المريض كلوروكين", True),
+    ],
+)
+def test_a_drug_is_one_of_the_passage(lang: str, answer: str, passage: str, right: bool) -> None:
+    found = [fact for fact in support(answer, passage, lang).unsupported if fact.startswith("drug")]
+    assert not found if right else found
 
 
 @pytest.mark.parametrize(("lang", "one", "other"), SAME)
