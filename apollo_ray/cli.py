@@ -183,6 +183,26 @@ def serve(file: File, words: Words = None) -> None:
 
 @app.command()
 @guarded
+def inspect(
+    file: File,
+    step: Annotated[str, typer.Argument(metavar="STEP", help="A finished mix step.")],
+    words: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Overrides.")] = None,
+    rows: Annotated[int, typer.Option(min=1, help="How many sequences.")] = 1,
+) -> None:
+    """Print the tokens of a mix step's first sequences: masked ones dim, supervised ones green, documents apart."""
+    from apollo_ray.inspection import show
+
+    config, _ = load_words(file, words)
+    found = plan(config, [step])[-1]
+    if found.stage != "mix":
+        raise UserError(f"step {step!r} is of stage {found.stage}; a mix step is needed")
+    if found.manifest is None:
+        raise UserError(f"step {step!r} is not finished; 'apollo run' its file first")
+    show(console, Store(config.store), found.manifest, rows)
+
+
+@app.command()
+@guarded
 def doctor(file: Annotated[str | None, typer.Argument(metavar="[FILE]")] = None, words: Words = None) -> None:
     """Check versions, accelerators, disk and Ray, and with a FILE its settings and its store."""
     from apollo_ray.doctor import checks

@@ -5,6 +5,7 @@ that are kept. The task that holds a block writes both parts and returns what it
 listed in the manifest. So a task that is tried again loses and doubles nothing (Ray Data's own write modes do both).
 """
 
+import contextlib
 import json
 import logging
 from collections import Counter
@@ -70,6 +71,15 @@ def read_parts(context: Context[Any], names: list[str], schema: pa.Schema) -> ra
     return ray.data.from_items(blocks, override_num_blocks=len(blocks)).map_batches(
         read, batch_format="pyarrow", batch_size=1
     )
+
+
+@contextlib.contextmanager
+def block_size(size: int) -> Iterator[None]:
+    """Datasets made inside hand blocks on at this many bytes; at 2**62 what one task makes stays one block."""
+    context = ray.data.DataContext.get_current().copy()
+    context.target_max_block_size = size
+    with ray.data.DataContext.current(context):
+        yield
 
 
 def write_rows(

@@ -54,8 +54,9 @@ PACKED_SEQUENCE = pa.schema(
     [
         ("row", pa.int64()),  # place in the stream: the trainer reads rows by this number
         ("input_ids", pa.list_(pa.int32())),  # [length], length <= sequence_length, unpadded
-        ("labels", pa.list_(pa.int32())),  # [length], not shifted, IGNORED where no loss is taken
-        ("position_ids", pa.list_(pa.int32())),  # [length], 0 at the start of every document
+        ("labels", pa.list_(pa.int32())),  # [length], not shifted, IGNORED where masked and where a document starts
+        ("lengths", pa.list_(pa.int32())),  # [documents], tokens of each document; sum length: borders and positions
+        ("langs", pa.list_(pa.string())),  # [documents], so that a held-out loss can be told by language
     ]
 )
 

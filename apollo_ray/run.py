@@ -36,8 +36,8 @@ STAGES = {
     "corpus": Stage("apollo_ray.corpus", 3),
     "rewrite": Stage("apollo_ray.rewrite", 3, estimates=True),
     "tokenizer": Stage("apollo_ray.tokenizer", 1),
-    "mix": Stage("apollo_ray.mix", 2),
-    "train": Stage("apollo_ray.train", 1),
+    "mix": Stage("apollo_ray.mix", 3),
+    "train": Stage("apollo_ray.train", 2),
     "evaluate": Stage("apollo_ray.evaluate", 1),
     "serve": Stage("apollo_ray.serve", 1),
 }

@@ -1,6 +1,6 @@
 """The store: what is finished, and how one knows.
 
-    {store}/{step}/{fingerprint}/data/part-*.parquet     rows of this step's type
+    {store}/{step}/{fingerprint}/data/part-*.parquet     rows of this step's type (a mix step: part-*.arrow)
                                 /dropped/part-*.parquet  refused rows with their reasons
                                 /manifest.json           written LAST; its existence means finished
     {store}/runs/{run}.json                              pointers only: step -> fingerprint
@@ -10,7 +10,6 @@ that wrote them and readers take only the files that a manifest lists.
 """
 
 import hashlib
-import io
 import json
 import os
 import posixpath
@@ -23,10 +22,10 @@ from typing import Any
 
 import fsspec
 import pyarrow as pa
-import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
 from apollo_ray.errors import ServiceError, UserError
+from apollo_ray.tables import decode, encode
 
 STARTER = "starter://"
 FINGERPRINT_DIGITS = 16
@@ -228,14 +227,12 @@ class Store:
         return data
 
     def write_table(self, directory: str, table: pa.Table, name: str | None = None) -> FileEntry:
-        """`table` as a Parquet file `name` in `directory`, which is relative to the store.
+        """`table` as file `name` in `directory`, which is relative to the store: Parquet, or Arrow for `*.arrow`.
 
         Without a name it is new with every call, so a task that is tried again never mixes with its first try.
         """
-        buffer = io.BytesIO()
-        pq.write_table(table, buffer, compression="zstd")
-        data = buffer.getvalue()
         name = name or f"part-{uuid.uuid4().hex}.parquet"
+        data = encode(table, name)
         self.write(self.path(directory, name), data)
         entry_path = posixpath.join(posixpath.basename(directory), name)
         return FileEntry(entry_path, table.num_rows, len(data), hashlib.sha256(data).hexdigest())
@@ -278,7 +275,7 @@ class Store:
             raise ServiceError(
                 f"{self.address(directory, entry.path)} is {state}; remove {self.address(directory)} and run again"
             )
-        return pq.read_table(pa.BufferReader(data))
+        return decode(data, entry.path)
 
     def tables(self, manifest: Manifest) -> Iterator[pa.Table]:
         """The tables of a finished step, in the manifest's order."""

@@ -104,6 +104,10 @@ def _charts(report: Report) -> dict[str, list[Markup | None]]:
         ],
         "mixes": [plots.stream(item, f"mix{n}") if item.shares else None for n, item in enumerate(report.mixes)],
         "losses": [plots.losses(curves, "loss")] if curves else [],
+        "held_out": [
+            plots.held_out(training, f"held{n}") if training.summary.get("held_out") else None
+            for n, training in enumerate(report.trainings)
+        ],
         "perplexities": [plots.perplexity(item, f"perplexity{n}") for n, item in enumerate(report.perplexities)],
         "accuracies": [plots.accuracy(item, f"accuracy{n}") for n, item in enumerate(report.accuracies)],
     }

@@ -88,6 +88,23 @@ def losses(data: tuple[Training, ...], key: str) -> str:
         return svg(figure, key, "training loss by optimizer step")
 
 
+def held_out(data: Training, key: str) -> str:
+    """Loss on text that a step did not train on, by language."""
+    curves: dict[str, list[tuple[int, float]]] = {}
+    for row in data.summary["held_out"]:
+        curves.setdefault(row["lang"], []).append((row["step"], row["loss"]))
+    with style():
+        figure = Figure(figsize=(WIDTH, 3.0), layout="constrained")
+        axes = figure.subplots()
+        for (lang, curve), colour, marker in zip(sorted(curves.items()), cycle(COLOURS), cycle(MARKERS), strict=False):
+            axes.plot(*zip(*curve, strict=True), color=colour, marker=marker, ms=3, lw=1.3, label=label(lang))
+        axes.set(xlabel="optimizer step", ylabel="held-out loss (nats per token)")
+        axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+        axes.grid()
+        legend_above(axes)
+        return svg(figure, key, f"{label(data.step)}: held-out loss by language and optimizer step")
+
+
 def thinned(curve: tuple[tuple[int, float], ...]) -> list[tuple[float, float]]:
     """At most MAX_POINTS points: the mean step and the mean loss of bins with equally many steps."""
     width = -(-len(curve) // MAX_POINTS)

@@ -4,73 +4,82 @@ Row i of the stream belongs to step i // global_batch. Within a step, micro-batc
 start + (k * world + r) * micro_batch ... So the set of rows of a step does not depend on the number of workers.
 """
 
-from bisect import bisect_right
-from collections import OrderedDict
-from itertools import accumulate
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-import pyarrow as pa
+import numpy as np
 import torch
 
+from apollo_ray.packed import PackedRow, PackedRows
 from apollo_ray.records import IGNORED
-from apollo_ray.store import Manifest, Store, step_directory
-
-PARTS_IN_MEMORY = 4
+from apollo_ray.train.loss import supervised_tokens
 
 
-class PackedRows:
-    """Random access to the sequences of a finished mix step; past the last row every row is empty."""
+@dataclass(frozen=True)
+class Batch:
+    """Rows one behind the other as one: `ids`, `labels`, `positions` int64[T]; `borders` int32[D + 1] of documents."""
 
-    def __init__(self, store: Store, manifest: Manifest, epochs: int) -> None:
-        self.store, self.manifest, self.epochs = store, manifest, epochs
-        self._starts = [0, *accumulate(entry.rows for entry in manifest.data)]
-        self._parts: OrderedDict[int, pa.Table] = OrderedDict()
+    ids: torch.Tensor
+    labels: torch.Tensor
+    positions: torch.Tensor
+    borders: torch.Tensor
 
-    def __len__(self) -> int:
-        """Rows in all epochs."""
-        return self._starts[-1] * self.epochs
+    @property
+    def supervised(self) -> int:
+        return supervised_tokens(self.labels)
 
-    def row(self, position: int) -> dict[str, list[int]] | None:
-        """input_ids, labels and position_ids of the row at a position of the whole run; None past the end."""
-        if position >= len(self):
-            return None
-        row = position % self._starts[-1]
-        part = bisect_right(self._starts, row) - 1
-        if part not in self._parts:
-            directory = step_directory(self.manifest.step, self.manifest.fingerprint)
-            self._parts[part] = self.store.read_table(directory, self.manifest.data[part])
-            if len(self._parts) > PARTS_IN_MEMORY:
-                self._parts.popitem(last=False)
-        self._parts.move_to_end(part)
-        return self._parts[part].slice(row - self._starts[part], 1).to_pylist()[0]
+    @property
+    def lengths(self) -> torch.Tensor:
+        """int32[D]: tokens of each document."""
+        return torch.diff(self.borders)
+
+    def inputs(self, device: Any) -> dict[str, Any]:
+        """What `Objective.forward` takes. Borders as flash attention names them."""
+        borders, longest = self.borders.to(device), int(self.lengths.max())
+        return {
+            "input_ids": self.ids[None].to(device),
+            "position_ids": self.positions[None].to(device),
+            "cu_seq_lens_q": borders,
+            "cu_seq_lens_k": borders,
+            "max_length_q": longest,
+            "max_length_k": longest,
+            "labels": self.labels.to(device),
+        }
+
+
+def batch_of(rows: Sequence[PackedRow]) -> Batch:
+    """One flat batch: no padding. Of no rows, two tokens without loss: every worker must take part in every pass."""
+    if not rows:
+        ids = torch.zeros(2, dtype=torch.long)
+        return Batch(ids, torch.full((2,), IGNORED), torch.arange(2), torch.tensor([0, 2], dtype=torch.int32))
+    lengths = np.concatenate([row.lengths for row in rows])
+    borders = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    positions = np.arange(borders[-1]) - np.repeat(borders[:-1], lengths)
+    return Batch(
+        torch.from_numpy(np.concatenate([row.input_ids for row in rows]).astype(np.int64)),
+        torch.from_numpy(np.concatenate([row.labels for row in rows]).astype(np.int64)),
+        torch.from_numpy(positions.astype(np.int64)),
+        torch.from_numpy(borders),
+    )
+
+
+def accumulation(global_batch: int, world: int, micro_batch: int) -> int:
+    """Micro-batches of every worker in an optimizer step; the last ones may be short or empty."""
+    return -(-global_batch // (world * micro_batch))
 
 
 def micro_batch_positions(step: int, index: int, rank: int, world: int, micro_batch: int, global_batch: int) -> range:
-    """Positions of micro-batch `index` of a rank in a 0-based step."""
-    start = step * global_batch + (index * world + rank) * micro_batch
-    return range(start, start + micro_batch)
+    """Positions of micro-batch `index` of a rank in a 0-based step; never beyond the step's own."""
+    first, end = step * global_batch, (step + 1) * global_batch
+    start = first + (index * world + rank) * micro_batch
+    return range(min(start, end), min(start + micro_batch, end))
 
 
-def collate(rows: list[dict[str, list[int]] | None]) -> dict[str, torch.Tensor]:
-    """Padded tensors [batch, length], int64, and a mask [batch, 1, length, length], bool: True where one may look.
-
-    A token sees its own document and nothing after itself. Padding is a document of its own, without loss. Rows that
-    are None are padding throughout.
-    """
-    length = max([len(row["input_ids"]) for row in rows if row] or [2])
-    shape = (len(rows), length)
-    input_ids = torch.zeros(shape, dtype=torch.long)
-    labels = torch.full(shape, IGNORED, dtype=torch.long)
-    position_ids = torch.arange(length).repeat(len(rows), 1)
-    documents = torch.zeros(shape, dtype=torch.long)
-    for index, row in enumerate(rows):
-        if row is None:
-            continue
-        used = len(row["input_ids"])
-        input_ids[index, :used] = torch.tensor(row["input_ids"])
-        labels[index, :used] = torch.tensor(row["labels"])
-        position_ids[index, :used] = torch.tensor(row["position_ids"])
-        position_ids[index, used:] = torch.arange(length - used)
-        documents[index] = (position_ids[index] == 0).cumsum(0)
-    same = documents[:, None, :, None] == documents[:, None, None, :]
-    mask = same & torch.ones(length, length, dtype=torch.bool).tril()
-    return {"input_ids": input_ids, "labels": labels, "position_ids": position_ids, "attention_mask": mask}
+def step_batches(
+    rows: PackedRows, epochs: int, step: int, rank: int, world: int, micro_batch: int, global_batch: int
+) -> Iterator[Batch]:
+    """The micro-batches of a rank in a step of a run of `epochs` passes over `rows`."""
+    for index in range(accumulation(global_batch, world, micro_batch)):
+        places = micro_batch_positions(step, index, rank, world, micro_batch, global_batch)
+        yield batch_of([rows.row(place % len(rows)) for place in places if place < len(rows) * epochs])

@@ -1,4 +1,4 @@
-"""The loop of one worker: plain torch and DeepSpeed. Ray comes in only through the two callables that it is given."""
+"""The loop of one worker: plain torch and DeepSpeed. Ray comes in only through the callables that it is given."""
 
 import tempfile
 import time
@@ -10,20 +10,23 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from apollo_ray.train import checkpoint
-from apollo_ray.train.data import PackedRows, collate, micro_batch_positions
-from apollo_ray.train.loss import summed_loss, supervised_tokens
-from apollo_ray.train.model import load_model, parameter_groups
+from apollo_ray.packed import PackedRows
+from apollo_ray.train import checkpoint, held_out
+from apollo_ray.train.data import step_batches
+from apollo_ray.train.engine import build, set_learning_rate
+from apollo_ray.train.metrics import Size, memory_gib, peak_flops
 from apollo_ray.train.schedule import learning_rate_factor
 from apollo_ray.train.settings import StageSettings
-from apollo_ray.train.zero import deepspeed_config, import_deepspeed
 
 SECONDS_BETWEEN_LINES = 5.0
 
 
 @dataclass(frozen=True)
 class Worker:
-    """What a worker is told. `resume` is a checkpoint folder; `report` takes (step, loss, checkpoint folder)."""
+    """What a worker is told. `resume` is a checkpoint folder.
+
+    `report` takes (step, loss, folder of a checkpoint, whether to wait until it is safe); `log` a step's numbers.
+    """
 
     rank: int
     world: int
@@ -31,101 +34,140 @@ class Worker:
     start: str | None
     tokenizer: str
     rows: PackedRows
+    held_out: PackedRows | None
     resume: Path | None
-    report: Callable[[int, float, Path], None]
+    report: Callable[[int, float, Path, bool], None]
+    log: Callable[[int, dict[str, float]], None]
     say: Callable[[str], None]
+    must_stop: Callable[[], bool]
+
+    @property
+    def steps(self) -> int:
+        return -(-len(self.rows) * self.settings.epochs // self.settings.global_batch)
 
 
-def train(worker: Worker) -> tuple[Any, checkpoint.Progress, int | None]:
-    """Run to the last step. Returns (engine, progress, step it resumed from)."""
-    settings = worker.settings
-    steps = -(-len(worker.rows) // settings.global_batch)
-    engine = _engine(worker, steps)
-    resumed = None
-    history: list[dict[str, float]] = []
-    first = 0
+@dataclass
+class Run:
+    """What a worker has in hand between steps, and at the end. `resumed`: the step that it went on from."""
+
+    engine: Any
+    size: Size
+    history: list[dict[str, float]]
+    held_out: list[dict[str, Any]]
+    resumed: int | None = None
+    stopped: bool = False
+    tokens: float = 0.0
+    seconds: float = 0.0
+    data_seconds: float = 0.0
+
+    @property
+    def progress(self) -> checkpoint.Progress:
+        return checkpoint.Progress(len(self.history), self.history, self.held_out)
+
+
+def train(worker: Worker) -> Run:
+    """Run to the last step, or until `must_stop` says so: then the run's checkpoint is safe when this returns."""
+    settings, steps = worker.settings, worker.steps
+    engine, size = build(settings, worker.start, worker.tokenizer, worker.world)
+    run = Run(engine, size, [], [])
     if worker.resume is not None:
-        progress = checkpoint.load(engine, worker.resume, worker.world, settings.zero_stage)
-        first, history, resumed = progress.step, list(progress.history), progress.step
-        worker.say(f"resumed at step {first} of {steps}")
+        progress = checkpoint.load(engine, worker.resume)
+        run.history, run.held_out, run.resumed = list(progress.history), list(progress.held_out), progress.step
+        worker.say(f"resumed at step {progress.step} of {steps} on {worker.world} workers")
+    languages = held_out.languages_of(worker.held_out) if worker.held_out else ()
     last_line = time.monotonic()
-    for step in range(first, steps):
-        history.append(_step(worker, engine, step))
+    if not run.history:
+        _evaluate(worker, run, languages)
+    for step in range(len(run.history), steps):
+        values, must_stop = _step(worker, run, step)
         done = step + 1
+        worker.log(done, values)
         if done == steps or time.monotonic() - last_line > SECONDS_BETWEEN_LINES:
             last_line = time.monotonic()
-            worker.say(f"step {done} of {steps}, loss {history[-1]['loss']:.3f}")
-        if done % settings.checkpoint_every == 0 and done < steps:
+            worker.say(
+                f"step {done} of {steps}, loss {values['loss']:.3f}, {values['tokens_per_second']:,.0f} tokens/s"
+            )
+        if done == steps or done % settings.evaluate_every == 0:
+            _evaluate(worker, run, languages)
+        if done < steps and (must_stop or done % settings.checkpoint_every == 0):
             folder = Path(tempfile.mkdtemp(prefix="apollo-checkpoint-"))
-            kept = checkpoint.Progress(done, worker.world, settings.zero_stage, history)
-            checkpoint.save(engine, kept, folder, worker.rank)
-            worker.report(done, history[-1]["loss"], folder)
-    return engine, checkpoint.Progress(steps, worker.world, settings.zero_stage, history), resumed
+            checkpoint.save(engine, run.progress, folder, worker.rank, worker.world)
+            worker.report(done, values["loss"], folder, must_stop)
+            if must_stop:
+                run.stopped = True
+                break
+    return run
 
 
-def full_state(engine: Any) -> dict[str, torch.Tensor]:
-    """The whole model's weights. Every rank must call it; under ZeRO-3 only rank 0 gets them."""
-    if engine.zero_optimization_partition_weights():
-        return engine._zero3_consolidated_16bit_state_dict() or {}
-    return engine.module_state_dict()
-
-
-def _engine(worker: Worker, steps: int) -> Any:
-    settings = worker.settings
-    deepspeed = import_deepspeed()
-    on_gpu = torch.cuda.is_available()
-    deepspeed.init_distributed("nccl" if on_gpu else "gloo", auto_mpi_discovery=False)
-    model: Any = load_model(worker.start, settings.architecture, worker.tokenizer, settings.seed)
-    if settings.gradient_checkpointing:
-        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-    optimizer = torch.optim.AdamW(parameter_groups(model, settings.weight_decay), lr=settings.learning_rate)
-
-    def schedule(inner: Any) -> Any:
-        return torch.optim.lr_scheduler.LambdaLR(
-            inner, lambda step: learning_rate_factor(step, steps, settings.warmup, settings.final_learning_rate)
+def _step(worker: Worker, run: Run, step: int) -> tuple[dict[str, float], bool]:
+    """One optimizer step: (its numbers, the same on every rank; whether the run must stop after it)."""
+    settings, engine, world = worker.settings, run.engine, worker.world
+    begun = time.monotonic()
+    torch.manual_seed((settings.seed * 1_000_003 + step) * 4_099 + worker.rank)  # dropout, if any: nothing to restore
+    batches = list(
+        step_batches(
+            worker.rows, settings.epochs, step, worker.rank, world, settings.micro_batch, settings.global_batch
         )
-
-    engine, *_ = deepspeed.initialize(
-        model=model,
-        optimizer=optimizer,
-        lr_scheduler=schedule,
-        config=deepspeed_config(settings),
-        dist_init_required=False,
     )
-    return engine
-
-
-def _step(worker: Worker, engine: Any, step: int) -> dict[str, float]:
-    """One optimizer step; a TRAINING_STEP row, the same on every rank."""
-    settings = worker.settings
-    batches = []
-    for index in range(settings.accumulation):
-        positions = micro_batch_positions(
-            step, index, worker.rank, worker.world, settings.micro_batch, settings.global_batch
-        )
-        batches.append(collate([worker.rows.row(position) for position in positions]))
-    number = torch.tensor(float(sum(supervised_tokens(batch["labels"]) for batch in batches)), dtype=torch.float64)
-    number = _summed(number, engine.device)
-    rate = engine.get_lr()[0]
-    total = torch.zeros((), dtype=torch.float64)
+    waited = time.monotonic() - begun
+    counts = [0.0, 0.0, 0.0, float(worker.must_stop())]
     for batch in batches:
-        inputs = {name: value.to(engine.device) for name, value in batch.items()}
-        labels = inputs.pop("labels")
-        loss = summed_loss(engine(**inputs, use_cache=False).logits, labels) / max(1.0, float(number))
-        total += loss.detach().double().cpu()
+        counts[0] += batch.supervised
+        counts[1] += len(batch.ids) if batch.supervised else 0
+        counts[2] += float((batch.lengths.double() ** 2).sum())
+    supervised, tokens, squares, stop = _summed(counts, engine.device)
+    rate = settings.learning_rate * learning_rate_factor(
+        step, worker.steps, settings.warmup, settings.final_learning_rate, settings.schedule, settings.epochs
+    )
+    set_learning_rate(engine, rate)
+    total = 0.0
+    for batch in batches:
+        loss = engine(**batch.inputs(engine.device)).sum() / max(1.0, supervised)
         # DeepSpeed divides by accumulation and by workers; ours is a mean over the tokens of all of them already.
-        engine.backward(loss * (settings.accumulation * worker.world))
+        engine.backward(loss * (len(batches) * world))
         engine.step()
-    return {
-        "step": step + 1,
-        "loss": float(_summed(total, engine.device)),
-        "learning_rate": float(rate),
-        "gradient_norm": float(engine.get_global_grad_norm() or 0.0),
-        "supervised_tokens": int(number),
+        total += float(loss.detach())
+    (total,) = _summed([total], engine.device)
+    seconds = time.monotonic() - begun
+    run.history.append(
+        {
+            "step": step + 1,
+            "loss": total,
+            "learning_rate": rate,
+            "gradient_norm": float(engine.get_global_grad_norm() or 0.0),
+            "supervised_tokens": int(supervised),
+        }
+    )
+    run.tokens += tokens
+    run.seconds += seconds
+    run.data_seconds += waited
+    values = run.history[-1] | {
+        "tokens_per_second": tokens / seconds,
+        "supervised_tokens_per_second": supervised / seconds,
+        "waiting_for_data": waited / seconds,
+        "memory_gib": memory_gib(),
+        "workers": float(world),
     }
+    if (peak := peak_flops()) is not None:
+        values["mfu"] = run.size.flops(tokens, squares) / seconds / (peak * world)
+    values.pop("step")
+    return values, stop > 0
 
 
-def _summed(value: torch.Tensor, device: Any) -> torch.Tensor:
-    on_device = value.to(device)
+def _evaluate(worker: Worker, run: Run, languages: tuple[str, ...]) -> None:
+    if worker.held_out is None:
+        return
+    found = held_out.losses(run.engine, worker.held_out, languages, worker.rank, worker.world)
+    step = len(run.history)
+    run.held_out += [
+        {"step": step, "lang": lang, "loss": loss, "tokens": tokens} for lang, (loss, tokens) in found.items()
+    ]
+    worker.log(step, {f"held_out/{lang}": loss for lang, (loss, _) in found.items()})
+    worker.say(f"held-out loss at step {step}: " + ", ".join(f"{lang} {loss:.3f}" for lang, (loss, _) in found.items()))
+
+
+def _summed(values: list[float], device: Any) -> list[float]:
+    """Over all workers."""
+    on_device = torch.tensor(values, dtype=torch.float64).to(device)
     dist.all_reduce(on_device)
-    return on_device.cpu()
+    return on_device.cpu().tolist()

@@ -1,6 +1,5 @@
-"""Models: from a folder or hub id, or from nothing; parameter groups; export to a Hugging Face folder."""
+"""Models: from a folder or hub id, or from nothing; adapters; parameter groups."""
 
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -8,7 +7,8 @@ from torch import nn
 from transformers import AutoModelForCausalLM, AutoTokenizer, Qwen2Config, Qwen2ForCausalLM
 
 from apollo_ray.errors import UserError
-from apollo_ray.train.settings import Architecture
+from apollo_ray.train import attention
+from apollo_ray.train.settings import Architecture, Lora
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -31,21 +31,46 @@ def model_config(architecture: Architecture, tokenizer: Any) -> Qwen2Config:
     )
 
 
-def load_model(start: str | None, architecture: Architecture | None, tokenizer_folder: str, seed: int) -> nn.Module:
-    """The model in float32, ready to train. Raises UserError where the tokenizer has ids that the model has not."""
+def load_model(start: str | None, architecture: Architecture | None, tokenizer_folder: str, seed: int) -> Any:
+    """The model in float32, ready to train on flat batches.
+
+    Raises UserError where it cannot be loaded, or the tokenizer has ids that the model has not.
+    """
     tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder)
+    implementation = attention.implementation()
     if start is None:
         assert architecture is not None
         torch.manual_seed(seed)
-        model: Any = Qwen2ForCausalLM(model_config(architecture, tokenizer))
+        config = model_config(architecture, tokenizer)
+        model: Any = Qwen2ForCausalLM._from_config(config, attn_implementation=implementation, dtype=torch.float32)
     else:
-        model = AutoModelForCausalLM.from_pretrained(start, dtype=torch.float32, attn_implementation="sdpa")
+        try:
+            model = AutoModelForCausalLM.from_pretrained(start, dtype=torch.float32, attn_implementation=implementation)
+        except (OSError, ValueError) as error:
+            raise UserError(f"start {start!r} cannot be loaded: {error}") from error
     rows = model.get_input_embeddings().weight.shape[0]
     rows = getattr(model.get_input_embeddings().weight, "ds_shape", [rows])[0]  # ZeRO-3 leaves an empty shard here
     if len(tokenizer) > rows:
         raise UserError(f"start {start!r} has {rows} embeddings; the mix step's tokenizer has {len(tokenizer)} ids")
     model.config.use_cache = False
     return model.train()
+
+
+def with_adapters(model: Any, settings: Lora, seed: int) -> Any:
+    """`model` frozen, with adapters that are trained."""
+    from peft import LoraConfig, get_peft_model
+
+    torch.manual_seed(seed)
+    return get_peft_model(
+        model,
+        LoraConfig(
+            r=settings.rank,
+            lora_alpha=settings.alpha,  # type: ignore[arg-type]  # peft's hint says int; any number scales
+            lora_dropout=settings.dropout,
+            target_modules="all-linear",
+            task_type="CAUSAL_LM",
+        ),
+    )
 
 
 def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
@@ -56,16 +81,9 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, An
         for name, parameter in module.named_parameters(recurse=False)
         if name == "bias" or "norm" in type(module).__name__.lower()
     }
-    parameters = list(model.parameters())
-    return [
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    groups = [
         {"params": [p for p in parameters if id(p) not in plain], "weight_decay": weight_decay},
         {"params": [p for p in parameters if id(p) in plain], "weight_decay": 0.0},
     ]
-
-
-def export(model: Any, state: dict[str, torch.Tensor], tokenizer_folder: str, precision: str, folder: Path) -> None:
-    """A Hugging Face folder: weights in safetensors at `precision`, configuration and tokenizer."""
-    model.config.use_cache = True
-    model.config.dtype = DTYPES[precision]
-    model.save_pretrained(folder, state_dict={name: value.to(DTYPES[precision]) for name, value in state.items()})
-    AutoTokenizer.from_pretrained(tokenizer_folder).save_pretrained(folder)
+    return [group for group in groups if group["params"]]

@@ -20,6 +20,8 @@ from apollo_ray.config import load_config
 from apollo_ray.run import PlannedStep, execute, plan
 from apollo_ray.session import connect
 
+from .proxy import Proxy
+
 ROOT = Path(__file__).resolve().parents[2]
 MINI = ROOT / "tests" / "configs" / "mini.yaml"
 BIN = Path(sys.executable).parent
@@ -46,20 +48,27 @@ def free_port_fixture() -> Callable[[], int]:
 
 
 @pytest.fixture(scope="session")
-def s3_bucket() -> Iterator[str]:
-    """A bucket of a real S3 server on loopback; its address and keys are in the environment, as on a cluster's hosts."""
+def s3_proxy() -> Iterator[Proxy]:
+    """What stands before a real S3 server on loopback."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
-    host, port = server.get_host_and_port()
+    proxy = Proxy(server.get_host_and_port())
+    yield proxy
+    proxy.close()
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def s3_bucket(s3_proxy: Proxy) -> str:
+    """A bucket of the S3 server; its address and keys are in the environment, as on a cluster's hosts."""
     os.environ |= {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{s3_proxy.port}",
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_DEFAULT_REGION": "us-east-1",
     }
     boto3.client("s3").create_bucket(Bucket="apollo")
-    yield "s3://apollo"
-    server.stop()
+    return "s3://apollo"
 
 
 @pytest.fixture(scope="session")

@@ -51,6 +51,22 @@ def test_the_users_mistakes_exit_with_2_and_name_what_is_wrong(words: list[str],
     assert "Traceback" not in done.stderr
 
 
+def test_inspect_shows_what_is_trained(run_steps, local_store) -> None:
+    run_steps(local_store, ["medical-mix"])
+    done = apollo("inspect", str(MINI), "medical-mix", "--rows", "2", f"store={local_store}")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert [line.split(":")[0] for line in lines if line.startswith("row ")] == ["row 0", "row 1"]
+    assert sum(line.startswith("-- document ") for line in lines) >= 2
+    masked, supervised = (next(line for line in lines if line.startswith(word)) for word in ("masked", "supervised"))
+    assert masked.replace("\u2502", "").partition(": ")[2].startswith("User:")
+    assert supervised.endswith("<|endoftext|>")
+    for words, said in ((["qa"], "a mix step is needed"), (["general-mix"], "not finished"), (["no"], "no step 'no'")):
+        wrong = apollo("inspect", str(MINI), *words, "store=/tmp/apollo-nothing-here")
+        assert wrong.returncode == 2
+        assert said in " ".join(wrong.stderr.split())
+
+
 def test_an_unreachable_bucket_is_named_and_leaves_nothing(cluster) -> None:
     for words, environment in (
         (["store=s3://no-such-bucket/x"], {}),

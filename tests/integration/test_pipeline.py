@@ -131,4 +131,5 @@ def test_real_text_goes_through(run_steps, tmp_path, shared_data) -> None:
     }
     assert steps["documents"].manifest.counts.read == sum(n for name, n in files.items() if name.startswith("raw_"))
     assert steps["instructions"].manifest.counts.read == sum(n for name, n in files.items() if name.startswith("qa_"))
+    assert steps["medical-mix"].manifest.summary["padding"] < 0.01
     assert {"en", "zh", "hi", "es", "fr", "ar"} <= set(steps["documents"].manifest.summary["by_language"])

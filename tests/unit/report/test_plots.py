@@ -36,6 +36,12 @@ CHARTS: dict[str, Callable[[str], str]] = {
     "funnel": lambda key: plots.funnel(FUNNEL, key),
     "stream": lambda key: plots.stream(MIX, key),
     "losses": lambda key: plots.losses(TRAININGS, key),
+    "held_out": lambda key: plots.held_out(
+        Training(
+            "expert", (), {"held_out": [{"step": s, "lang": g, "loss": 3.0 - s} for s in (0, 1) for g in ("en", "hi")]}
+        ),
+        key,
+    ),
     "perplexity": lambda key: plots.perplexity(PERPLEXITIES, key),
     "accuracy": lambda key: plots.accuracy(ACCURACIES, key),
 }
@@ -83,6 +89,7 @@ def test_ink_follows_the_page(name: str) -> None:
     [
         ("funnel", ["rows", "dropped (% of rows read)", "language", "read", "kept", "short", "copy", "en"]),
         ("stream", ["place in the stream (% of examples)", "share of tokens (%)", "instruction", "pretraining"]),
+        ("held_out", ["optimizer step", "held-out loss (nats per token)", "en", "hi"]),
         ("losses", ["optimizer step", "training loss (nats per token)", "small", "large"]),
         ("perplexity", ["language", "perplexity per token (log axis)", "base", "en"]),
         ("accuracy", ["right answers (%), with 95 % interval", "chance with four options", "base", "ensemble"]),
