@@ -191,8 +191,8 @@ def trainer(folder: Path, examples: list[Example], steps: int, deepspeed: bool, 
     arguments = TrainingArguments(
         output_dir=str(folder / "out"), max_steps=steps, per_device_train_batch_size=batch,
         gradient_accumulation_steps=ROWS_A_STEP // MICRO,
-        train_sampling_strategy="group_by_length" if by_length else "random", use_cpu=True, report_to=[], save_strategy="no",
-        logging_strategy="no", disable_tqdm=True, learning_rate=1e-5, dataloader_pin_memory=False,
+        train_sampling_strategy="group_by_length" if by_length else "random", use_cpu=True, report_to=[],
+        save_strategy="no", logging_strategy="no", disable_tqdm=True, learning_rate=1e-5, dataloader_pin_memory=False,
         deepspeed={
             "zero_optimization": {"stage": 2}, "train_micro_batch_size_per_gpu": "auto", "train_batch_size": "auto",
             "gradient_accumulation_steps": "auto", "gradient_clipping": 1.0, "zero_force_ds_cpu_optimizer": False,

@@ -4,8 +4,8 @@
     numbers of all rows -> order, packing                           (on the driver)
     packs -> rows of each part, through a shuffle -> parts of sequences
 
-The driver holds 31 bytes an example and up to 40 more while it orders, packs and hands places back to the tasks: 7 GB for
-100 million examples. A task holds a pack, or `bytes_per_task` of tokens with what it takes to sort them. Order and
+The driver holds 31 bytes an example and up to 40 more while it orders, packs and hands places back to the tasks: 7 GB
+for 100 million examples. A task holds a pack, or `bytes_per_task` of tokens with what it takes to sort them. Order and
 packing depend on row ids and lengths alone, so any number of workers and any order of files gives the same parts, byte
 for byte.
 """
