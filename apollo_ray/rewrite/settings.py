@@ -77,6 +77,13 @@ class VLLMEngine(_Sampled):
     engine_kwargs: dict[str, str | int | float | bool] = how_to_run({})  # further arguments of vLLM's engine
 
 
+class Entailment(Settings):
+    """A model of natural-language inference that must not find an answer's sentences contradicted by the passage."""
+
+    model: str  # hub id or folder of a sequence-classification model, as those trained on XNLI
+    max_contradiction: Annotated[float, Field(ge=0, le=1)] = 0.5  # probability, less that of entailment
+
+
 class Verification(Settings):
     """What a pair must be to be believed. Scores are kept in every row, so that other limits can be tried on them."""
 
@@ -85,6 +92,7 @@ class Verification(Settings):
     max_copied: Annotated[float, Field(ge=0, le=1)] = 1.0  # share of an answer that stands in the passage word for word
     min_support: Annotated[float, Field(ge=0, le=1)] = 1.0  # of an answer's facts that the passage must bear out
     grounding: bool = True
+    entailment: Entailment | None = None
 
     def bounds(self, limits: dict[str, tuple[int, int]], lang: str) -> tuple[int, int]:
         return limits.get(lang, limits.get("default", (1, 1_000_000)))

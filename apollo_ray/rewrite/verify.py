@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from apollo_ray.language import tag
 from apollo_ray.records import LANGUAGES
 from apollo_ray.rewrite import phrases
+from apollo_ray.rewrite.entailment import contradictions
 from apollo_ray.rewrite.grounding import support
 from apollo_ray.rewrite.ledger import STOPPED, Reply
 from apollo_ray.rewrite.segment import Passage
@@ -93,6 +94,13 @@ def check_answer(answer: str, passage: Passage, checks: Verification, context: s
         scores |= {"facts": float(found.facts), "support": round(found.share, 3)}
         if refusal is None and found.share < checks.min_support:
             refusal = Refusal("not_grounded", "; ".join(flags)[:300])
+    if refusal is None and checks.entailment:
+        claims = contradictions(checks.entailment.model, answer, passage.text, lang)
+        worst = max(claims, key=lambda claim: claim.score, default=None)
+        if worst:
+            scores["contradiction"] = round(worst.score, 3)
+            if worst.score > checks.entailment.max_contradiction:
+                refusal = Refusal("contradicted", f"{worst.score:.2f}: {worst.sentence}"[:300])
     return Verdict(refusal, scores, flags)
 
 
