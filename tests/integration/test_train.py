@@ -54,7 +54,7 @@ def test_two_workers_follow_a_plain_loop_on_one(run_steps, local_store, trained)
     assert mix is not None
     rows = PackedRows(Store(store), mix)
     tokenizer = Path(store) / step_directory(mix.step, mix.fingerprint) / "tokenizer"
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)
     model = Objective(load_model(None, settings.architecture, str(tokenizer), settings.seed))
     optimizer = torch.optim.AdamW(parameter_groups(model, settings.weight_decay), lr=settings.learning_rate)
     total = -(-len(rows) * settings.epochs // settings.global_batch)

@@ -49,7 +49,7 @@ def plain_losses(model, row: PackedRow) -> tuple[torch.Tensor, int]:
 @pytest.fixture(scope="module")
 def reference(rows: list[PackedRow], tokenizer: str) -> list[float]:
     """Losses of a plain loop: torch alone, one process, every document by itself, its mask made by transformers."""
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)  # more would wait for each other on a machine that does other work
     model = load_model(None, Architecture(hidden_size=32, layers=2, heads=2), tokenizer, 42)
     model.set_attn_implementation("sdpa")
     optimizer = torch.optim.AdamW(parameter_groups(model, 0.1), lr=3e-3)
