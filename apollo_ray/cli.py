@@ -17,7 +17,16 @@ from rich.table import Table
 from apollo_ray import __version__
 from apollo_ray.config import RunConfig, load_config
 from apollo_ray.errors import EXIT_SERVICE, EXIT_USER, ServiceError, UserError
-from apollo_ray.run import STAGES, PlannedStep, estimates, execute, plan, planned_as_json, serving
+from apollo_ray.run import (
+    STAGES,
+    PlannedStep,
+    estimates,
+    execute,
+    export_ensemble,
+    plan,
+    planned_as_json,
+    serving,
+)
 from apollo_ray.session import connect
 from apollo_ray.store import Store
 
@@ -179,6 +188,20 @@ def serve(file: File, words: Words = None) -> None:
         say(f"serving at {address} (Ctrl-C ends it); a research tool, not a medical device")
         stopped.wait()
         say("stopping")
+
+
+@app.command("export-ensemble")
+@guarded
+def export_ensemble_command(
+    file: File,
+    step: Annotated[str, typer.Argument(metavar="STEP", help="A finished serve step.")],
+    target: Annotated[str, typer.Argument(metavar="TARGET", help="A new folder.")],
+    words: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Overrides.")] = None,
+) -> None:
+    """Write a serve step's ensemble as a folder that vLLM serves, where this package is installed beside vLLM."""
+    config, _ = load_words(file, words)
+    export_ensemble(Store(config.store), _serve_step(plan(config), [step]), target)
+    say(f"{step}: ready for 'vllm serve {target}'")
 
 
 @app.command()

@@ -282,6 +282,12 @@ def serving(store: Store, step: PlannedStep, say: Callable[[str], None]) -> Iter
         yield address
 
 
+def export_ensemble(store: Store, step: PlannedStep, target: str) -> None:
+    """A finished serve step's models as a folder for vLLM. Raises UserError where they do not fit together."""
+    module = importlib.import_module(f"{STAGES[step.stage].package}.export_ensemble")
+    module.export_ensemble(store, step.manifest, target)
+
+
 def versions() -> dict[str, str]:
     """Installed versions of the packages that can change a result."""
     found = {}
