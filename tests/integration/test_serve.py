@@ -195,7 +195,10 @@ def test_an_unknown_model_is_404(client: openai.OpenAI) -> None:
     ("fields", "param"),
     [
         ({"temperature": -1}, "temperature"),
-        ({"logit_bias": {"5": 1}}, "logit_bias"),
+        ({"logit_bias": {"999999": 1}}, "logit_bias"),
+        ({"extra_body": {"temprature": 1}}, "temprature"),
+        ({"extra_body": {"proxy": {"alpha": 1_000}}}, "proxy.alpha"),
+        ({"extra_body": {"prompt_logprobs": 1}}, "prompt_logprobs"),
         ({"max_tokens": 1_000}, "prompt"),
         ({"prompt": [999_999]}, "prompt"),
         ({"prompt": ""}, "prompt"),
