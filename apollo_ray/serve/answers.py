@@ -46,23 +46,24 @@ class Answers:
     def encode(self, prompt: str | list[int]) -> tuple[list[int], int]:
         """(ids, how many of the first ones the tokenizer added). Raises ApiError for a text that is too long."""
         if isinstance(prompt, str):
-            self._check_length(len(prompt), "prompt")
+            self._check_text(prompt, "prompt")
         return text.encode_prompt(self._tokenizer, prompt) if isinstance(prompt, str) else (prompt, 0)
 
     def encode_chat(self, messages: list[api.Message]) -> list[int]:
         """Raises ApiError for messages that the chat template refuses."""
-        self._check_length(sum(len(message.plain()["content"]) for message in messages), "messages")
+        self._check_text("".join(message.plain()["content"] for message in messages), "messages")
         try:
             return text.encode_chat(self._tokenizer, [message.plain() for message in messages])
         except UserError as error:
             raise api.from_user_error(error, "messages") from error
 
-    def _check_length(self, characters: int, param: str) -> None:
+    def _check_text(self, content: str, param: str) -> None:
         """Cheaply, since all other requests wait while megabytes are cut into tokens."""
-        if characters > self._settings.max_length * self._longest:
-            most = self._settings.max_length
-            message = f"{characters} characters are more than the maximum context length of {most} tokens"
+        most = self._settings.max_length
+        if len(content) > most * self._longest:
+            message = f"{len(content)} characters are more than the maximum context length of {most} tokens"
             raise api.ApiError(400, message, param, "context_length_exceeded")
+        api.check_unicode(content, param)
 
     def for_completion(self, body: api.CompletionRequest) -> list[Answer]:
         """`n` answers to come for every prompt. Raises ApiError for a model or prompt that cannot be."""

@@ -261,6 +261,14 @@ def explain(errors: Sequence[Any]) -> ApiError:
     return ApiError(400, "; ".join(lines[:5]), param or None)
 
 
+def check_unicode(content: str, param: str) -> None:
+    """Raises ApiError 400 for half of a surrogate pair, which JSON can hold and tokenizers cannot."""
+    try:
+        content.encode()
+    except UnicodeEncodeError as error:
+        raise ApiError(400, f"{param}: character {error.start} is half of a surrogate pair", param) from None
+
+
 def from_user_error(error: UserError, param: str) -> ApiError:
     """400 with the message that OpenAI clients recognise where a prompt is too long."""
     code = "context_length_exceeded" if "maximum context length" in str(error) else None

@@ -120,7 +120,8 @@ class Endpoint:
         if body.messages is not None:
             ids = self._answers.encode_chat(body.messages)
         else:
-            ids = list(self._tokenizer(body.prompt, add_special_tokens=body.add_special_tokens)["input_ids"])
+            api.check_unicode(body.prompt or "", "prompt")
+            ids = list(self._tokenizer(body.prompt or "", add_special_tokens=body.add_special_tokens)["input_ids"])
         strings = {"token_strs": self._tokenizer.convert_ids_to_tokens(ids)} if body.return_token_strs else {}
         return JSONResponse({"tokens": ids, "count": len(ids), "max_model_len": self._settings.max_length, **strings})
 

@@ -23,7 +23,7 @@ class AuditLog:
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
             place.touch(mode=0o600)
-            self._file = place.open("a", encoding="utf-8")
+            self._file = place.open("a", encoding="utf-8", errors="backslashreplace")
         except OSError as error:
             raise UserError(f"audit_log: cannot write to {folder!r}: {error}") from error
 
@@ -42,4 +42,4 @@ class AuditLog:
 def hashed(content: Any) -> str:
     """SHA-256 of a text, or of the JSON of token ids or messages."""
     text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()

@@ -9,6 +9,9 @@ from fastapi.responses import JSONResponse
 from apollo_ray.serve.access import Gate
 from apollo_ray.serve.api import ApiError
 
+DRAINED = 64 * 2**20
+"""Bytes of a refused body that are read before the answer."""
+
 OPEN_PATHS = frozenset({"/health", "/docs", "/openapi.json"})
 """Asked without a key."""
 
@@ -33,10 +36,18 @@ class Guard:
         endpoint = self._find()
         headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
         path = scope["path"].removeprefix(scope.get("root_path", ""))
+        declared = headers.get(b"content-length", "")
         try:
-            if path not in OPEN_PATHS:
-                scope.setdefault("state", {})["key"] = endpoint.gate.name(headers.get(b"authorization", ""))
-            body = await _read(receive, headers.get(b"content-length", ""), endpoint.max_body_bytes)
+            try:
+                if path not in OPEN_PATHS:
+                    scope.setdefault("state", {})["key"] = endpoint.gate.name(headers.get(b"authorization", ""))
+            except ApiError:
+                await _read(receive, declared, 0)
+                raise
+            body = await _read(receive, declared, endpoint.max_body_bytes)
+            if body is not None and len(body) > endpoint.max_body_bytes:
+                message = f"the body has more than {endpoint.max_body_bytes} bytes"
+                raise ApiError(413, message, code="request_too_large")
         except ApiError as error:
             await refusal(error)(scope, receive, send)
             return
@@ -54,24 +65,30 @@ class Guard:
 
 
 async def _read(receive: Any, declared: str, most: int) -> bytes | None:
-    """The body; None where the client has gone. Raises ApiError 413 as soon as it is too long."""
-    too_long = ApiError(413, f"the body has more than {most} bytes", code="request_too_large")
-    if declared.isdigit() and int(declared) > most:
-        raise too_long
-    body = bytearray()
-    while True:
+    """The body, or `most` + 1 bytes of one that is longer; None where the client has gone.
+
+    The rest is read and dropped, up to DRAINED bytes: a client that still sends would not see an answer.
+    """
+    body, length = bytearray(), 0
+    if declared.isdigit() and int(declared) > DRAINED:
+        return bytes(most + 1)
+    while length <= DRAINED:
         message = await receive()
         if message["type"] != "http.request":
             return None
-        body += message.get("body", b"")
-        if len(body) > most:
-            raise too_long
+        part = message.get("body", b"")
+        length += len(part)
+        body += part[: most + 1 - len(body)]
         if not message.get("more_body"):
-            return bytes(body)
+            break
+    return bytes(body)
 
 
 def refusal(error: ApiError) -> JSONResponse:
     """The answer that an ApiError stands for."""
     wait = error.retry_after
     headers = None if wait is None else {"Retry-After": str(max(1, math.ceil(wait)))}
-    return JSONResponse(error.body(), error.status, headers)
+    body = error.body()
+    for name in ("message", "param"):  # a field's name can hold what is no UTF-8
+        body["error"][name] = body["error"][name] and body["error"][name].encode(errors="replace").decode()
+    return JSONResponse(body, error.status, headers)
