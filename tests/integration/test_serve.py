@@ -363,7 +363,7 @@ def test_user_config_changes_alpha_without_a_restart(
     document = yaml.safe_load(Path(store.path("ensemble", "f" * 16, file.path)).read_text())
     [application] = document["applications"]
     application |= {"name": "live", "route_prefix": "/live"}
-    application["args"] |= {"audit_log": None, "quotas": {}, "keys_file": None}
+    application["args"] |= {"audit_log": None, "quotas": {}}  # its builder has the key file, and not this environment
     found = []
     try:
         for alpha in (0.25, 0.75):
@@ -373,11 +373,13 @@ def test_user_config_changes_alpha_without_a_restart(
             port = base[2].partition("/")[0]
             live, deadline = f"http://127.0.0.1:{port}/live/v1", time.monotonic() + 60
             while time.monotonic() < deadline:
-                status, _, listed = _raw(live, "/v1/models")
+                status, _, listed = _raw(live, "/v1/models", key=WARD_KEY)
                 if status == 200 and listed["data"][0]["alpha"] == alpha:
                     break
                 time.sleep(0.2)
-            metrics = _raw(live, "/metrics")[2]
+            assert _raw(live, "/health", key="wrong")[0] == 200
+            assert _raw(live, "/v1/models", key="wrong")[0] == 401
+            metrics = _raw(live, "/metrics", key=WARD_KEY)[2]
             found.append((listed["data"][0]["alpha"], metrics.partition('replica="')[2].partition('"')[0]))
     finally:
         serve.delete("live")
