@@ -1,7 +1,7 @@
 """From a request's body to the engine and back to text. One for each replica; knows neither routes nor Ray."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
@@ -11,9 +11,14 @@ from typing import Any
 from apollo_ray.errors import UserError
 from apollo_ray.serve import api, text
 from apollo_ray.serve.async_engine import AsyncEngine
-from apollo_ray.serve.engine import Request, Score
-from apollo_ray.serve.proxy import parse_model_name
+from apollo_ray.serve.choices import ChatChoice, CompletionChoice
+from apollo_ray.serve.engine import Request
+from apollo_ray.serve.proxy import Weights, parse_model_name
+from apollo_ray.serve.sampling import Shaping
 from apollo_ray.serve.settings import EndpointSettings
+
+RETRY_AFTER = 2.0
+"""Seconds after which a client may try again where there is no room."""
 
 
 @dataclass
@@ -33,18 +38,32 @@ class Answers:
     def __init__(self, settings: EndpointSettings, tokenizer: Any, engine: AsyncEngine, eos: frozenset[int]) -> None:
         self._settings, self._tokenizer, self._engine, self._eos = settings, tokenizer, engine, eos
         self.decode = partial(tokenizer.decode, clean_up_tokenization_spaces=False)
+        self.alpha = settings.alpha  # of requests to come
+        self._active = 0
+        self._longest = max(map(len, tokenizer.get_vocab()))  # characters that one token can stand for
         self._visible = partial(self.decode, skip_special_tokens=True)
 
     def encode(self, prompt: str | list[int]) -> tuple[list[int], int]:
-        """(ids, how many of the first ones the tokenizer added)."""
+        """(ids, how many of the first ones the tokenizer added). Raises ApiError for a text that is too long."""
+        if isinstance(prompt, str):
+            self._check_text(prompt, "prompt")
         return text.encode_prompt(self._tokenizer, prompt) if isinstance(prompt, str) else (prompt, 0)
 
     def encode_chat(self, messages: list[api.Message]) -> list[int]:
         """Raises ApiError for messages that the chat template refuses."""
+        self._check_text("".join(message.plain()["content"] for message in messages), "messages")
         try:
             return text.encode_chat(self._tokenizer, [message.plain() for message in messages])
         except UserError as error:
             raise api.from_user_error(error, "messages") from error
+
+    def _check_text(self, content: str, param: str) -> None:
+        """Cheaply, since all other requests wait while megabytes are cut into tokens."""
+        most = self._settings.max_length
+        if len(content) > most * self._longest:
+            message = f"{len(content)} characters are more than the maximum context length of {most} tokens"
+            raise api.ApiError(400, message, param, "context_length_exceeded")
+        api.check_unicode(content, param)
 
     def for_completion(self, body: api.CompletionRequest) -> list[Answer]:
         """`n` answers to come for every prompt. Raises ApiError for a model or prompt that cannot be."""
@@ -71,36 +90,82 @@ class Answers:
         scored: bool = False,
         added: int = 0,
     ) -> list[Answer]:
-        settings = self._settings
-        name = settings.model_name if body.model is None else body.model
-        try:
-            weights = parse_model_name(name, settings.alpha, settings.model_name, settings.expert is not None)
-        except UserError as error:
-            raise api.ApiError(404, str(error), "model", "model_not_found") from error
+        self._check_room()
         seed = randbits(62) if body.seed is None else body.seed
+        ends = frozenset() if body.ignore_eos else self._eos
         requests = [
             Request(
                 ids=ids,
                 max_new_tokens=limit,
-                weights=weights,
+                weights=self._weights(body),
                 temperature=body.temperature,
                 top_k=max(0, body.top_k),
                 top_p=body.top_p,
                 seed=(seed + index) % 2**63,
-                eos=frozenset() if body.ignore_eos else self._eos,
+                eos=ends | frozenset(self._known("stop_token_ids", body.stop_token_ids)),
+                shaping=self._shaping(body),
                 logprobs=logprobs,
                 prompt_logprobs=scored,
+                attribution=body.proxy.attribution,
             )
             for index in range(body.n)
         ]
+        if body.proxy.attribution and self._settings.expert is None:
+            raise api.ApiError(400, "proxy.attribution: this deployment has no expert", "proxy.attribution")
         try:
             self._engine.check(requests[0])
         except UserError as error:
             raise api.from_user_error(error, param) from error
         return [Answer(request, added) for request in requests]
 
+    def _check_room(self) -> None:
+        most = self._settings.slots + self._settings.max_waiting
+        if self._active >= most:
+            message = f"{self._active} answers are running or waiting, and {most} may; try again later"
+            raise api.ApiError(503, message, code="overloaded", retry_after=RETRY_AFTER)
+
+    def _weights(self, body: api.CompletionRequest | api.ChatRequest) -> Weights:
+        """The mix that the model's name and `proxy.alpha` ask for: of this moment, whatever alpha becomes later."""
+        settings, alpha = self._settings, body.proxy.alpha
+        name = settings.model_name if body.model is None else body.model
+        try:
+            weights = parse_model_name(name, self.alpha, settings.model_name, settings.expert is not None)
+        except UserError as error:
+            raise api.ApiError(404, str(error), "model", "model_not_found") from error
+        if alpha is None:
+            return weights
+        if name != settings.model_name or settings.expert is None:
+            allowed = f"goes with model {settings.model_name!r}" if settings.expert else "needs an expert"
+            raise api.ApiError(400, f"proxy.alpha {allowed}", "proxy.alpha")
+        return (1.0, alpha, -alpha)
+
+    def _shaping(self, body: api.CompletionRequest | api.ChatRequest) -> Shaping:
+        self._known("logit_bias", list(body.logit_bias))
+        return Shaping(
+            bias=body.logit_bias,
+            repetition=body.repetition_penalty,
+            frequency=body.frequency_penalty,
+            presence=body.presence_penalty,
+            min_p=body.min_p,
+        )
+
+    def _known(self, field: str, ids: list[int]) -> list[int]:
+        width = self._engine.width
+        if unknown := [token for token in ids if token >= width]:
+            raise api.ApiError(400, f"{field}: token id {unknown[0]} is not in the vocabulary: 0 to {width - 1}", field)
+        return ids
+
     async def pieces(self, answer: Answer, stops: list[str]) -> AsyncGenerator[str, None]:
         """The answer's text as it comes; `answer` is up to date whenever a piece is out."""
+        self._active += 1
+        try:
+            async with aclosing(self._pieces(answer, stops)) as pieces:
+                async for piece in pieces:
+                    yield piece
+        finally:
+            self._active -= 1
+
+    async def _pieces(self, answer: Answer, stops: list[str]) -> AsyncGenerator[str, None]:
         request = answer.request
         stream = text.TextStream(self._visible, stops, text.lead(self._visible, request.ids))
         async with aclosing(self._engine.stream(request)) as lengths:
@@ -122,6 +187,37 @@ class Answers:
                 if answer.finish:
                     return
 
+    async def events(
+        self, answers: list[Answer], stops: list[str], takes: list[Callable[[str], dict[str, Any]]]
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        """Chunks of all answers as they come, each made by its answer's own `takes`; closing it early ends them all."""
+        chunks: asyncio.Queue[dict[str, Any] | BaseException | None] = asyncio.Queue()
+
+        async def one(answer: Answer, take: Callable[[str], dict[str, Any]]) -> None:
+            try:
+                async with aclosing(self.pieces(answer, stops)) as pieces:
+                    async for piece in pieces:
+                        chunks.put_nowait(take(piece))  # at once: the answer is up to date only now
+                chunks.put_nowait(None)
+            except Exception as error:
+                chunks.put_nowait(error)
+
+        tasks = [asyncio.create_task(one(*pair)) for pair in zip(answers, takes, strict=True)]
+        running = len(tasks)
+        try:
+            while running:
+                chunk = await chunks.get()
+                if isinstance(chunk, BaseException):
+                    raise chunk
+                if chunk is None:
+                    running -= 1
+                else:
+                    yield chunk
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
     async def finish(self, answers: list[Answer], stops: list[str]) -> None:
         """Wait until all are whole."""
 
@@ -132,30 +228,15 @@ class Answers:
 
         await asyncio.gather(*(one(answer) for answer in answers))
 
-    def completion_choice(self, index: int, answer: Answer, body: api.CompletionRequest) -> dict[str, Any]:
-        """One of a completion's `choices`. Offsets count from the start of its text, so from the prompt's if echoed."""
-        request = answer.request
-        shown = self.decode(request.ids[answer.added :]) if body.echo else ""
-        logprobs = None
-        if body.logprobs is not None:
-            before = text.lead(self._visible, request.ids)
-            tokens = request.output[: answer.tokens]
-            scores: list[Score | None] = [*request.output_scores[: answer.tokens]]
-            start = len(shown) - len(self._visible(before))
-            offsets = text.text_offsets(self._visible, [*before, *tokens], start)[len(before) :]
-            if body.echo:
-                prompt_offsets = text.text_offsets(self.decode, request.ids[answer.added :])
-                offsets = [0] * answer.added + prompt_offsets + offsets
-                tokens = request.ids + tokens
-                scores = [None, *request.prompt_scores, *scores]
-            logprobs = api.completion_logprobs(tokens, scores, offsets, body.logprobs, self.decode)
-        return {"index": index, "text": shown + answer.text, "logprobs": logprobs, "finish_reason": answer.finish}
+    @property
+    def active(self) -> int:
+        """Answers that run or wait."""
+        return self._active
 
-    def chat_choice(self, index: int, answer: Answer, body: api.ChatRequest) -> dict[str, Any]:
-        """One of a chat's `choices`."""
-        logprobs = None
-        if body.logprobs:
-            output, scores = answer.request.output[: answer.tokens], answer.request.output_scores[: answer.tokens]
-            logprobs = api.chat_logprobs(output, scores, body.top_logprobs, self.decode)
-        message = {"role": "assistant", "content": answer.text, "refusal": None}
-        return {"index": index, "message": message, "logprobs": logprobs, "finish_reason": answer.finish}
+    def completion_choice(self, index: int, answer: Answer, body: api.CompletionRequest) -> CompletionChoice:
+        """One of a completion's `choices`, of which nothing is out yet."""
+        return CompletionChoice(index, answer, body, self.decode, self._visible)
+
+    def chat_choice(self, index: int, answer: Answer, body: api.ChatRequest) -> ChatChoice:
+        """One of a chat's `choices`, of which nothing is out yet."""
+        return ChatChoice(index, answer, body, self.decode)

@@ -1,61 +1,121 @@
-"""Bodies of the OpenAI API: what is accepted, what is answered. Pure.
+"""Bodies of the OpenAI API: what is accepted and what is refused. Pure.
 
-Unknown fields are accepted and ignored, as clients send many; a known one that would change the answer and is not
-implemented is refused.
+No field is ignored in silence: one that is neither known, nor harmless, nor at a value that changes nothing is refused
+by name.
 """
 
+import difflib
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from apollo_ray.errors import UserError
-from apollo_ray.serve.engine import Score
-from apollo_ray.serve.text import Decode, token_text
+from apollo_ray.serve.settings import MAX_ALPHA
 
 NOTICE = "not a medical device"
 
 MAX_CHOICES = 128
 """Prompts times n in one request."""
 
-UNSUPPORTED: dict[str, Any] = {
-    "best_of": 1,
-    "frequency_penalty": 0,
-    "functions": [],
-    "guided_choice": [],
-    "guided_json": None,
-    "guided_regex": None,
-    "logit_bias": {},
-    "min_p": 0,
-    "min_tokens": 0,
-    "presence_penalty": 0,
-    "prompt_logprobs": None,
-    "repetition_penalty": 1,
-    "response_format": {"type": "text"},
-    "stop_token_ids": [],
-    "structured_outputs": None,
-    "suffix": "",
-    "tools": [],
+MAX_BIASES = 1024
+"""Tokens in one logit_bias."""
+
+HARMLESS = frozenset(
+    {
+        "metadata",
+        "parallel_tool_calls",
+        "prediction",
+        "priority",
+        "prompt_cache_key",
+        "prompt_cache_retention",
+        "request_id",
+        "safety_identifier",
+        "service_tier",
+        "store",
+        "user",
+    }
+)
+"""Fields that say nothing about the answer; any value is accepted."""
+
+NEUTRAL: dict[str, tuple[Any, ...]] = {
+    "add_generation_prompt": (True,),
+    "add_special_tokens": (True,),
+    "allowed_token_ids": ([],),
+    "bad_words": ([],),
+    "best_of": (1,),
+    "chat_template_kwargs": ({},),
+    "continue_final_message": (False,),
+    "detokenize": (True,),
+    "early_stopping": (False,),
+    "function_call": ("none", "auto"),
+    "functions": ([],),
+    "guided_choice": ([],),
+    "guided_json": (),
+    "guided_regex": ("",),
+    "include_stop_str_in_output": (False,),
+    "length_penalty": (1,),
+    "min_tokens": (0,),
+    "modalities": (["text"],),
+    "prompt_logprobs": (),
+    "response_format": ({"type": "text"},),
+    "return_tokens_as_token_ids": (False,),
+    "skip_special_tokens": (True,),
+    "spaces_between_special_tokens": (True,),
+    "structured_outputs": ({},),
+    "suffix": ("",),
+    "tool_choice": ("none", "auto"),
+    "tools": ([],),
+    "truncate_prompt_tokens": (),
+    "typical_p": (1,),
+    "use_beam_search": (False,),
 }
-"""Parameters that would change the answer -> the value at which they do not."""
+"""Known fields that are not implemented -> the values, besides null, at which they change nothing."""
 
 
 class ApiError(Exception):
-    """An answer other than 200, in OpenAI's shape."""
+    """An answer other than 200, in OpenAI's shape. `retry_after` is in seconds."""
 
-    def __init__(self, status: int, message: str, param: str | None = None, code: str | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        param: str | None = None,
+        code: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
         super().__init__(message)
         self.status, self.message, self.param, self.code = status, message, param, code
+        self.retry_after = retry_after
 
     def body(self) -> dict[str, Any]:
         """{"error": {...}}"""
-        kind = {401: "authentication_error", 404: "not_found_error"}.get(self.status, "invalid_request_error")
+        kinds = {401: "authentication_error", 404: "not_found_error", 429: "rate_limit_error"}
+        kind = "server_error" if self.status >= 500 else kinds.get(self.status, "invalid_request_error")
         return {"error": {"message": self.message, "type": kind, "param": self.param, "code": self.code}}
 
 
 def _as_list(value: Any) -> Any:
     values = [value] if isinstance(value, str) else value
     return [item for item in values if item] if isinstance(values, list) else values
+
+
+class Proxy(BaseModel):
+    """The one extension of OpenAI's bodies, under the key `proxy`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    alpha: Annotated[float, Field(ge=-MAX_ALPHA, le=MAX_ALPHA)] | None = None  # instead of the deployment's
+    attribution: bool = False  # of each new token: what base, expert and anti-expert alone made of it
+
+
+class StreamOptions(BaseModel):
+    """What a stream carries besides text."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    include_usage: bool = False
+    include_obfuscation: bool = False  # accepted: padding against listeners is TLS's business here
 
 
 class _Sampling(BaseModel):
@@ -67,10 +127,19 @@ class _Sampling(BaseModel):
     top_k: Annotated[int, Field(ge=-1)] = 0  # 0 and -1: off
     n: Annotated[int, Field(ge=1, le=MAX_CHOICES)] = 1
     seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
+    min_p: Annotated[float, Field(ge=0, le=1)] = 0.0
+    frequency_penalty: Annotated[float, Field(ge=-2, le=2)] = 0.0
+    presence_penalty: Annotated[float, Field(ge=-2, le=2)] = 0.0
+    repetition_penalty: Annotated[float, Field(gt=0, le=10)] = 1.0
+    logit_bias: Annotated[
+        dict[Annotated[int, Field(ge=0)], Annotated[float, Field(ge=-100, le=100)]], Field(max_length=MAX_BIASES)
+    ] = {}
     stop: Annotated[list[str], BeforeValidator(_as_list), Field(max_length=16)] = []
+    stop_token_ids: Annotated[list[Annotated[int, Field(ge=0)]], Field(max_length=64)] = []
     stream: bool = False
-    stream_options: dict[str, Any] = {}
+    stream_options: StreamOptions = StreamOptions()
     ignore_eos: bool = False
+    proxy: Proxy = Proxy()
 
     @model_validator(mode="before")
     @classmethod
@@ -79,15 +148,18 @@ class _Sampling(BaseModel):
 
     @property
     def include_usage(self) -> bool:
-        return bool(self.stream_options.get("include_usage"))
+        return self.stream_options.include_usage
 
     def check_supported(self) -> None:
-        """Raises ApiError 400 naming the first parameter that is not implemented."""
+        """Raises ApiError 400 naming the first field that could not be honoured."""
         for name, value in (self.model_extra or {}).items():
-            if name in UNSUPPORTED and value not in (None, False, "", [], {}) and value != UNSUPPORTED[name]:
+            if name in HARMLESS or any(type(value) is type(one) and value == one for one in NEUTRAL.get(name, ())):
+                continue
+            if name in NEUTRAL:
                 raise ApiError(400, f"parameter {name!r} is not supported", name, "unsupported_parameter")
-        if self.stream and self.n > 1:
-            raise ApiError(400, "parameter 'n' above 1 is not supported with stream", "n", "unsupported_parameter")
+            near = difflib.get_close_matches(name, type(self).model_fields, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise ApiError(400, f"parameter {name[:100]!r} is unknown{hint}", name[:100], "unknown_parameter")
 
 
 class CompletionRequest(_Sampling):
@@ -112,14 +184,6 @@ class CompletionRequest(_Sampling):
             raise ApiError(400, f"prompt: 1 to {MAX_CHOICES} prompts times n in one request", "prompt")
         if self.max_tokens == 0 and not self.echo:
             raise ApiError(400, "max_tokens 0 needs echo", "max_tokens")
-        if self.stream:
-            for name, given in (("echo", self.echo), ("logprobs", self.logprobs is not None)):
-                if given:
-                    raise ApiError(
-                        400, f"parameter {name!r} is not supported with stream", name, "unsupported_parameter"
-                    )
-            if len(self.prompts) > 1:
-                raise ApiError(400, "more than one prompt is not supported with stream", "prompt")
 
 
 class Message(BaseModel):
@@ -150,10 +214,10 @@ class ChatRequest(_Sampling):
 
     def check_supported(self) -> None:
         super().check_supported()
-        if self.stream and self.logprobs:
-            raise ApiError(
-                400, "parameter 'logprobs' is not supported with stream", "logprobs", "unsupported_parameter"
-            )
+        if self.top_logprobs and not self.logprobs:
+            raise ApiError(400, "top_logprobs needs logprobs: true", "top_logprobs")
+        if self.max_tokens and self.max_completion_tokens and self.max_tokens != self.max_completion_tokens:
+            raise ApiError(400, "give either max_tokens or max_completion_tokens", "max_tokens")
 
     @property
     def limit(self) -> int | None:
@@ -161,12 +225,20 @@ class ChatRequest(_Sampling):
         return self.max_completion_tokens or self.max_tokens
 
 
-class TokenizeRequest(BaseModel):
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    model: str | None = None  # all share one tokenizer
+
+
+class TokenizeRequest(_Strict):
     """POST /tokenize: ids of a text or of a chat's prompt."""
 
     prompt: str | None = None
     messages: list[Message] | None = None
     add_special_tokens: bool = True
+    add_generation_prompt: Literal[True] = True
+    return_token_strs: bool = False
 
     @model_validator(mode="after")
     def _check(self) -> "TokenizeRequest":
@@ -175,7 +247,7 @@ class TokenizeRequest(BaseModel):
         return self
 
 
-class DetokenizeRequest(BaseModel):
+class DetokenizeRequest(_Strict):
     """POST /detokenize: text of ids."""
 
     tokens: list[Annotated[int, Field(ge=0)]]
@@ -185,54 +257,22 @@ def explain(errors: Sequence[Any]) -> ApiError:
     """400 for a body that pydantic refused. Values stay out of it: they can hold a prompt."""
     places = [".".join(str(part) for part in error["loc"] if part != "body") for error in errors]
     lines = [f"{place}: {error['msg']}" for place, error in zip(places, errors, strict=True)]
-    return ApiError(400, "; ".join(lines[:5]), places[0].split(".")[0] or None)
+    param = places[0] if places[0].startswith("proxy.") else places[0].split(".")[0]
+    return ApiError(400, "; ".join(lines[:5]), param or None)
+
+
+def check_unicode(content: str, param: str) -> None:
+    """Raises ApiError 400 for half of a surrogate pair, which JSON can hold and tokenizers cannot."""
+    try:
+        content.encode()
+    except UnicodeEncodeError as error:
+        raise ApiError(400, f"{param}: character {error.start} is half of a surrogate pair", param) from None
 
 
 def from_user_error(error: UserError, param: str) -> ApiError:
     """400 with the message that OpenAI clients recognise where a prompt is too long."""
     code = "context_length_exceeded" if "maximum context length" in str(error) else None
     return ApiError(400, str(error), param, code)
-
-
-def completion_logprobs(
-    tokens: Sequence[int], scores: Sequence[Score | None], offsets: Sequence[int], alternatives: int, decode: Decode
-) -> dict[str, Any]:
-    """`logprobs` of a completion: four lists, an entry a token; the first token of a prompt has no score (null)."""
-    top: list[dict[str, float] | None] = []
-    for token, score in zip(tokens, scores, strict=True):
-        if score is None:
-            top.append(None)
-            continue
-        named: dict[str, float] = {}
-        for other, logprob in [*score.top[:alternatives], *_chosen(token, score, alternatives)]:
-            text = token_text(decode, other)
-            named[f"token_id:{other}" if text in named else text] = logprob
-        top.append(named)
-    return {
-        "tokens": [token_text(decode, token) for token in tokens],
-        "token_logprobs": [None if score is None else score.logprob for score in scores],
-        "top_logprobs": top if alternatives else None,
-        "text_offset": list(offsets),
-    }
-
-
-def chat_logprobs(tokens: Sequence[int], scores: Sequence[Score], alternatives: int, decode: Decode) -> dict[str, Any]:
-    """`logprobs` of a chat choice."""
-
-    def entry(token: int, logprob: float) -> dict[str, Any]:
-        text = decode([token])
-        whole = token_text(decode, token) == text
-        return {"token": token_text(decode, token), "logprob": logprob, "bytes": list(text.encode()) if whole else None}
-
-    content = [
-        entry(token, score.logprob) | {"top_logprobs": [entry(*pair) for pair in score.top[:alternatives]]}
-        for token, score in zip(tokens, scores, strict=True)
-    ]
-    return {"content": content, "refusal": None}
-
-
-def _chosen(token: int, score: Score, alternatives: int) -> list[tuple[int, float]]:
-    return [] if any(token == other for other, _ in score.top[:alternatives]) else [(token, score.logprob)]
 
 
 def usage(prompt_tokens: int, completion_tokens: int) -> dict[str, int]:

@@ -19,6 +19,11 @@ class AsyncEngine:
         self.failure: BaseException | None = None
         threading.Thread(target=self._work, name="engine", daemon=True).start()
 
+    @property
+    def width(self) -> int:
+        """Ids in the vocabulary."""
+        return self._engine.width
+
     def check(self, request: Request) -> None:
         """Raises UserError where the request cannot be decoded."""
         self._engine.check(request)

@@ -15,6 +15,7 @@ from torch import Tensor
 from apollo_ray.errors import UserError
 from apollo_ray.serve.cache import SlotCache
 from apollo_ray.serve.proxy import GREEDY_BELOW, SINGLE, Weights, combine, draw, warp
+from apollo_ray.serve.sampling import Shaping, Source, shape_rows, source
 
 ROLES = ("base", "expert", "anti_expert")  # in the order of Weights
 
@@ -42,9 +43,12 @@ class Request:
     top_p: float = 1.0
     seed: int = 0
     eos: frozenset[int] = frozenset()
+    shaping: Shaping = field(default_factory=Shaping)  # bias and penalties; scores are of what was there before
     logprobs: int | None = None  # alternatives to list for each token; None: no scores
     prompt_logprobs: bool = False  # score the prompt's tokens too
+    attribution: bool = False  # say of each new token what every model alone made of it; needs all three
     output: list[int] = field(default_factory=list)  # an end token included
+    output_sources: list[Source] = field(default_factory=list)  # of `output`, if attribution
     output_scores: list[Score] = field(default_factory=list)  # of `output`, if logprobs
     prompt_scores: list[Score] = field(default_factory=list)  # of ids[1:], if prompt_logprobs
     finish: str | None = None  # stop (an end token), length or cancelled
@@ -101,6 +105,8 @@ class Engine:
         if not 0 <= min(request.ids) <= max(request.ids) < self.width:
             wrong = next(number for number in request.ids if not 0 <= number < self.width)
             raise UserError(f"token id {wrong} is not in the vocabulary: 0 to {self.width - 1}")
+        if request.attribution and len(self._models) < len(ROLES):
+            raise UserError("attribution needs a deployment with expert and anti-expert")
         if len(request.ids) + request.max_new_tokens > self.max_length:
             raise UserError(
                 f"{len(request.ids)} prompt tokens and {request.max_new_tokens} to generate are more than the maximum "
@@ -133,18 +139,24 @@ class Engine:
         if not rows:
             return []
         fed = self._fed(rows)
-        logits, kept = self._forward(rows, fed)
-        ready, last = [], []
+        logits, kept, parts = self._forward(rows, fed)
+        ready, last, alone = [], [], []
         for index, row in enumerate(rows):
             if row.request.prompt_logprobs and row.in_prompt:
                 self._score_prompt(row, len(fed[index]), logits[index])
             row.cached += len(fed[index])
             if not row.in_prompt:
                 ready.append(row)
-                last.append(logits[index, kept.index(len(fed[index]) - 1)])
+                at = kept.index(len(fed[index]) - 1)
+                last.append(logits[index, at])
+                alone.append([part[index, at] for part in parts.values()] if row.request.attribution else [])
         generating = [index for index, row in enumerate(ready) if row.request.max_new_tokens > 0]
         if generating:
-            self._generate([ready[index] for index in generating], torch.stack([last[index] for index in generating]))
+            mixed = torch.stack([last[index] for index in generating])
+            self._generate([ready[index] for index in generating], mixed)
+        for row, mix, models in zip(ready, last, alone, strict=True):
+            if models and row.request.output:
+                row.request.output_sources.append(source(mix, models, row.request.output[-1]))
         for row in ready:
             request = row.request
             if request.output and request.output[-1] in request.eos:
@@ -173,8 +185,8 @@ class Engine:
     def _fed(self, rows: list[_Row]) -> list[list[int]]:
         return [row.pending(self._prefill_tokens) for row in rows]
 
-    def _forward(self, rows: list[_Row], fed: list[list[int]]) -> tuple[Tensor, list[int]]:
-        """(logits [rows, kept, width] of each row's mix, which of the fed positions are kept)."""
+    def _forward(self, rows: list[_Row], fed: list[list[int]]) -> tuple[Tensor, list[int], dict[str, Tensor]]:
+        """(logits [rows, kept, width] of each row's mix, which fed positions are kept, logits of each model alone)."""
         widest = max(map(len, fed))
         ids, positions, columns = [], [], []
         for row, tokens in zip(rows, fed, strict=True):
@@ -196,7 +208,8 @@ class Engine:
         tokens_in, keep = self._tensor(ids), self._tensor(kept)
         logits: dict[str, Tensor] = {}
         for role, model in self._models.items():
-            wanted = [index for index, row in enumerate(rows) if row.request.weights[ROLES.index(role)]]
+            weight = ROLES.index(role)
+            wanted = [i for i, row in enumerate(rows) if row.request.weights[weight] or row.request.attribution]
             logits[role] = torch.zeros(len(rows), len(kept), self.width, device=self._device)
             if not wanted:
                 continue
@@ -212,19 +225,20 @@ class Engine:
             )
             logits[role][chosen] = out.logits[..., : self.width].float()
         weights = torch.tensor([row.request.weights for row in rows], dtype=torch.float32, device=self._device)
-        return combine(logits["base"], logits.get("expert"), logits.get("anti_expert"), weights), kept
+        return combine(logits["base"], logits.get("expert"), logits.get("anti_expert"), weights), kept, logits
 
     def _generate(self, rows: list[_Row], logits: Tensor) -> None:
         """One more token for each row from its last logits [rows, width]."""
         requests = [row.request for row in rows]
         temperature = torch.tensor([request.temperature for request in requests])
+        shaped = shape_rows(logits, [(one.shaping, one.ids, one.output, one.temperature) for one in requests])
         if bool((temperature < GREEDY_BELOW).all()):
-            tokens = logits.argmax(-1)
+            tokens = shaped.argmax(-1)
         else:
             top_k = torch.tensor([request.top_k for request in requests])
             top_p = torch.tensor([request.top_p for request in requests])
             uniforms = torch.stack([torch.rand((), generator=row.random) for row in rows])
-            tokens = draw(warp(logits, temperature, top_k, top_p), uniforms)
+            tokens = draw(warp(shaped, temperature, top_k, top_p), uniforms)
         for index, (request, token) in enumerate(zip(requests, tokens.tolist(), strict=True)):
             if request.logprobs is not None:
                 request.output_scores += _scores(logits[index : index + 1], [token], request.logprobs)

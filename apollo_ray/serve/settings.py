@@ -13,6 +13,22 @@ MAX_ALPHA = 100.0
 """Bound on the strength either way: far past any use, and low enough that float32 logits stay finite."""
 
 
+class Quota(Settings):
+    """What one key may ask for; None: as much as it likes. A burst may take a whole minute's worth at once."""
+
+    requests_per_minute: Annotated[float, Field(gt=0)] | None = None
+    tokens_per_minute: Annotated[float, Field(gt=0)] | None = None  # of prompts and answers
+
+
+class LiveSettings(Settings):
+    """Serve's `user_config`: what changes while requests run. Each one keeps the alpha that it was admitted with."""
+
+    alpha: Annotated[float, Field(ge=-MAX_ALPHA, le=MAX_ALPHA)] = 1.0
+    quotas: dict[str, Quota] = Field(
+        default_factory=dict
+    )  # by a key's name; `default`: of every other key, and of an open endpoint
+
+
 class EndpointSettings(Settings):
     """One deployment. Also the arguments of `apollo_ray.serve.app:build`, in which models are references.
 
@@ -32,6 +48,12 @@ class EndpointSettings(Settings):
     cpus_per_replica: float = how_to_run(1.0, gt=0)
     gpus_per_replica: float = how_to_run(0.0, ge=0)
     max_queued: int = how_to_run(256, ge=1)  # requests that wait at a proxy before it answers 429
+    max_waiting: int = how_to_run(1024, ge=1)  # answers that wait in a replica before it answers 503
+    max_body_bytes: int = how_to_run(4 * 2**20, ge=1024)  # of one request; more is 413
+    keys_file: str | None = how_to_run(None)  # lines of NAME SHA256, read where the endpoint is built
+    quotas: dict[str, Quota] = how_to_run({})  # by a key's name, or `default`; shared out evenly among replicas
+    audit_log: str | None = how_to_run(None)  # folder for a file of JSON lines a replica
+    audit_text: bool = how_to_run(False)  # prompts and answers too, not only hashes
 
     @model_validator(mode="after")
     def _check(self) -> "EndpointSettings":
@@ -40,6 +62,11 @@ class EndpointSettings(Settings):
         if self.model_name in ROLES:
             raise ValueError(f"model_name: {', '.join(ROLES)} name the single models")
         return self
+
+    @property
+    def live(self) -> LiveSettings:
+        """The part that `user_config` replaces."""
+        return LiveSettings(alpha=self.alpha, quotas=self.quotas)
 
     @property
     def models(self) -> dict[str, str]:

@@ -1,7 +1,6 @@
 """The serve stage: checks that the models fit together, writes the Serve file, and opens the endpoint when asked."""
 
 import logging
-import os
 import socket
 import tempfile
 import time
@@ -18,7 +17,7 @@ from ray.serve.context import _get_global_client
 from ray.serve.schema import ServeDeploySchema
 
 from apollo_ray.errors import ServiceError, UserError
-from apollo_ray.serve.app import API_KEY, build
+from apollo_ray.serve.app import build
 from apollo_ray.serve.models import check_models, model_reference
 from apollo_ray.serve.settings import EndpointSettings, StageSettings
 from apollo_ray.step import Context, Result
@@ -126,12 +125,10 @@ def running(store: Store, manifest: Manifest, say: Callable[[str], None]) -> Ite
 
 
 def _wait(address: str, name: str, deadline: float) -> None:
-    request = urllib.request.Request(f"{address}/models")
-    if key := os.environ.get(API_KEY):
-        request.add_header("Authorization", f"Bearer {key}")
+    health = address.removesuffix("/v1") + "/health"  # needs no key, and whoever starts the endpoint may have none
     while True:
         try:
-            with urllib.request.urlopen(request, timeout=5):
+            with urllib.request.urlopen(health, timeout=5):
                 return
         except (urllib.error.URLError, OSError) as error:
             answer = str(error)

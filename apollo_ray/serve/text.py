@@ -63,21 +63,34 @@ def _overlap(text: str, stop: str) -> int:
     return next((n for n in range(min(len(text), len(stop) - 1), 0, -1) if text.endswith(stop[:n])), 0)
 
 
-def text_offsets(decode: Decode, ids: Sequence[int], start: int = 0) -> list[int]:
-    """For each token, `start` plus the number of whole characters before it: len(decode(ids[:i]) without half ones).
+class Offsets:
+    """For each token as it comes, `start` plus the number of whole characters before it.
 
     Decodes windows from one whole character to the next, so the work grows with the number of tokens.
     """
-    offsets: list[int] = []
-    known, window_start, kept = start, 0, 0
-    for index in range(len(ids)):
-        prefix = decode(list(ids[window_start:kept]))
-        text = decode(list(ids[window_start:index]))
-        offsets.append(known + len(text.rstrip(HALF)) - len(prefix))
-        if index > kept and not text.endswith(HALF):
-            known += len(text) - len(prefix)
-            window_start, kept = kept, index
-    return offsets
+
+    def __init__(self, decode: Decode, start: int = 0) -> None:
+        self._decode, self._characters = decode, start
+        self._window: list[int] = []
+        self._kept = 0  # leading tokens of the window whose characters are counted
+
+    def push(self, token: int) -> int:
+        """len(decode(tokens before this one)) without half characters."""
+        prefix = self._decode(self._window[: self._kept])
+        text = self._decode(self._window)
+        offset = self._characters + len(text.rstrip(HALF)) - len(prefix)
+        if len(self._window) > self._kept and not text.endswith(HALF):
+            self._characters += len(text) - len(prefix)
+            self._window = self._window[self._kept :]
+            self._kept = len(self._window)
+        self._window.append(token)
+        return offset
+
+
+def text_offsets(decode: Decode, ids: Sequence[int], start: int = 0) -> list[int]:
+    """`Offsets` of all tokens at once."""
+    offsets = Offsets(decode, start)
+    return [offsets.push(token) for token in ids]
 
 
 def lead(decode: Decode, prompt: Sequence[int]) -> list[int]:
@@ -138,3 +151,15 @@ def apollo_turns(messages: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
         raise UserError("messages: the last message must be the user's")
     for index, message in enumerate(spoken):
         yield message["role"], (system if index == 0 else "") + message["content"]
+
+
+def tokenizer_info(tokenizer: Any, width: int, max_length: int) -> dict[str, Any]:
+    """What a client needs to work with the tokenizer over HTTP: special tokens (or null) and the template."""
+    names = ("bos_token", "eos_token", "pad_token", "unk_token")
+    return {
+        "tokenizer_class": type(tokenizer).__name__,
+        **{name: getattr(tokenizer, name, None) for name in names},
+        "chat_template": getattr(tokenizer, "chat_template", None),
+        "vocab_size": width,
+        "model_max_length": max_length,
+    }

@@ -1,6 +1,9 @@
 """The endpoint on a real Ray Serve, asked by the openai client."""
 
+import copy
+import json
 import os
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -12,11 +15,15 @@ import openai
 import pytest
 import torch
 import yaml
+from openai import types
 from ray import serve
+from ray.serve.context import _get_global_client
+from ray.serve.schema import ServeDeploySchema
 from transformers import AutoTokenizer, Qwen2Config, Qwen2ForCausalLM
 
 from apollo_ray.errors import ServiceError, UserError
 from apollo_ray.serve import stage
+from apollo_ray.serve.access import digest
 from apollo_ray.serve.app import API_KEY
 from apollo_ray.serve.models import model_reference, resolve_model
 from apollo_ray.serve.proxy import combine
@@ -26,6 +33,7 @@ from apollo_ray.store import Counts, Manifest, Store
 from apollo_ray.tokenizer.bpe import train_bpe
 
 KEY = "a key of the test"
+WARD_KEY = "another one"
 ALPHA = 1.5
 TEXTS = ["The patient has had a fever for three days.", "患者发热三天,伴有咳嗽。", "El paciente tiene fiebre."]
 
@@ -92,6 +100,8 @@ def finished(models: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) 
     }
     for manifest in inputs.values():
         store.finish(manifest)
+    keys = tmp_path_factory.mktemp("keys") / "keys"
+    keys.write_text(f"ward {digest(WARD_KEY)}\n")
     settings = StageSettings(
         base=str(models["base"]),
         expert="tuned",
@@ -101,6 +111,9 @@ def finished(models: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) 
         slots=4,
         port=0,
         cpus_per_replica=0.5,
+        keys_file=str(keys),
+        quotas={"ward": {"requests_per_minute": 2}},
+        audit_log=str(tmp_path_factory.mktemp("audit")),
     )
     said: list[str] = []
     made = _finished(_context(store, settings, inputs, said))
@@ -195,7 +208,10 @@ def test_an_unknown_model_is_404(client: openai.OpenAI) -> None:
     ("fields", "param"),
     [
         ({"temperature": -1}, "temperature"),
-        ({"logit_bias": {"5": 1}}, "logit_bias"),
+        ({"logit_bias": {"999999": 1}}, "logit_bias"),
+        ({"extra_body": {"temprature": 1}}, "temprature"),
+        ({"extra_body": {"proxy": {"alpha": 1_000}}}, "proxy.alpha"),
+        ({"extra_body": {"prompt_logprobs": 1}}, "prompt_logprobs"),
         ({"max_tokens": 1_000}, "prompt"),
         ({"prompt": [999_999]}, "prompt"),
         ({"prompt": ""}, "prompt"),
@@ -224,6 +240,151 @@ def test_tokens_round_trip(client: openai.OpenAI, address: str) -> None:
     tokens = root.post("/tokenize", body={"prompt": "患者 fever"}, cast_to=object)
     text = root.post("/detokenize", body={"tokens": tokens["tokens"]}, cast_to=object)  # type: ignore[index]
     assert text == {"prompt": "患者 fever"}
+
+
+def _raw(address: str, path: str, body: Any = None, key: str = KEY) -> tuple[int, Any, Any]:
+    """(status, headers, JSON or lines of a stream), without a client that forgives."""
+    data = None if body is None else json.dumps(body).encode()
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    request = urllib.request.Request(address.removesuffix("/v1") + path, data, headers)
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            text, status, found = answer.read().decode(), answer.status, answer.headers
+    except urllib.error.HTTPError as error:
+        text, status, found = error.read().decode(), error.code, error.headers
+    if found["content-type"].startswith("application/json"):
+        return status, found, json.loads(text)
+    return status, found, text
+
+
+def _chunks(stream: str) -> list[dict[str, Any]]:
+    lines = [line.removeprefix("data: ") for line in stream.split("\n\n") if line]
+    assert lines[-1] == "[DONE]"
+    return [json.loads(line) for line in lines[:-1]]
+
+
+def test_bodies_are_of_the_types_of_the_openai_package(address: str) -> None:
+    sampled = {"max_tokens": 8, "seed": 3, "n": 2, "presence_penalty": 0.5, "logit_bias": {"7": 2}, "ignore_eos": True}
+    sampled |= {"proxy": {"alpha": 0.7, "attribution": True}}
+    complete = sampled | {"prompt": ["fever", "发热"], "logprobs": 2}
+    chat = sampled | {"messages": [{"role": "user", "content": "发热?"}], "logprobs": True, "top_logprobs": 2}
+    streamed = {"stream": True, "stream_options": {"include_usage": True}}
+    for path, ask, whole_type, chunk_type in (
+        ("/v1/completions", complete, types.Completion, types.Completion),
+        ("/v1/chat/completions", chat, types.chat.ChatCompletion, types.chat.ChatCompletionChunk),
+    ):
+        status, _, whole = _raw(address, path, ask)
+        assert status == 200, whole
+        whole_type.model_validate(whole, strict=True)
+        assert whole["proxy"] == {"alpha": 0.7}
+        chunks = _chunks(_raw(address, path, ask | streamed)[2])
+        for chunk in chunks:
+            typed = copy.deepcopy(chunk)
+            for part in typed["choices"] if chunk_type is types.Completion else []:
+                part["finish_reason"] = part["finish_reason"] or "stop"  # OpenAI sends null, and its type forbids it
+            chunk_type.model_validate(typed, strict=True)
+            assert chunk["proxy"] == {"alpha": 0.7}
+        assert [chunk["usage"] for chunk in chunks[:-1]] == [None] * (len(chunks) - 1)
+        assert chunks[-1]["usage"] == whole["usage"]
+        for choice in whole["choices"]:
+            own = [part for chunk in chunks for part in chunk["choices"] if part["index"] == choice["index"]]
+            text = "".join(part.get("text") or part.get("delta", {}).get("content", "") for part in own)
+            assert text == (choice["text"] if "text" in choice else choice["message"]["content"])
+            sources = [entry for part in own for entry in part.get("proxy", {}).get("attribution", [])]
+            assert [entry["token_id"] for entry in sources] == [
+                entry["token_id"] for entry in choice["proxy"]["attribution"]
+            ]
+            assert len(sources) == 8
+
+
+def test_a_tokenizer_over_http_needs_no_weights(address: str, models: dict[str, Path]) -> None:
+    """What lm-eval's remote tokenizer asks for: special tokens as strings, and ids without added ones."""
+    tokenizer = AutoTokenizer.from_pretrained(models["base"])
+    _, _, info = _raw(address, "/tokenizer_info")
+    assert info["eos_token"] == tokenizer.eos_token
+    assert {"bos_token", "pad_token", "chat_template", "tokenizer_class", "vocab_size"} <= set(info)
+    _, _, found = _raw(address, "/tokenize", {"prompt": info["eos_token"], "add_special_tokens": False})
+    assert found["tokens"] == [tokenizer.eos_token_id]
+    _, _, strings = _raw(address, "/tokenize", {"prompt": "fever 发热", "return_token_strs": True, "model": "base"})
+    assert len(strings["token_strs"]) == strings["count"] == len(strings["tokens"])
+    assert _raw(address, "/detokenize", {"tokens": strings["tokens"]})[2] == {"prompt": "fever 发热"}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "code", "param"),
+    [
+        ("/v1/nothing", {}, 404, None, None),
+        ("/v1/completions", None, 405, None, None),
+        ("/v1/completions", {"prompt": "x" * 10_000_000}, 413, "request_too_large", None),
+        ("/v1/completions", {"prompt": "x" * 1_000_000}, 400, "context_length_exceeded", "prompt"),
+        ("/v1/completions", {"prompt": ["a"], "prompts": 1}, 400, "unknown_parameter", "prompts"),
+        ("/v1/completions", {}, 400, None, "prompt"),
+        ("/v1/completions", {"prompt": "\ud800"}, 400, None, "prompt"),
+        ("/v1/completions", [], 400, None, None),
+        ("/v1/chat/completions", {"messages": [{"role": "tool", "content": "a"}]}, 400, None, "messages"),
+        ("/v1/chat/completions", {"messages": [], "n": 1}, 400, None, "messages"),
+        ("/tokenize", {"prompt": "a", "text": "b"}, 400, None, "text"),
+        ("/detokenize", {"tokens": [999_999]}, 400, None, "tokens"),
+    ],
+)
+def test_every_refusal_is_openais(address: str, path: str, body: Any, status: int, code: str, param: str) -> None:
+    found, _, answer = _raw(address, path, body)
+    assert (found, answer["error"]["code"], answer["error"]["param"]) == (status, code, param)
+    assert set(answer["error"]) == {"message", "type", "param", "code"}
+    assert len(answer["error"]["message"]) < 500
+
+
+def test_a_key_has_its_quota_and_its_line_in_the_log(
+    address: str, client: openai.OpenAI, finished: tuple[Store, Manifest]
+) -> None:
+    ask = {"prompt": "Frau Muster", "max_tokens": 3, "seed": 1}
+    assert [_raw(address, "/v1/completions", ask, WARD_KEY)[0] for _ in range(2)] == [200, 200]
+    status, headers, body = _raw(address, "/v1/completions", ask, WARD_KEY)
+    assert (status, body["error"]["type"], body["error"]["code"]) == (429, "rate_limit_error", "rate_limit_exceeded")
+    assert 1 <= int(headers["Retry-After"]) <= 30
+    client.completions.create(model="ensemble", prompt="a", max_tokens=1)  # the other key has none
+    [file] = Path(finished[1].settings["audit_log"]).iterdir()
+    text = file.read_text()
+    assert "Muster" not in text
+    assert WARD_KEY not in text
+    lines = [one for one in map(json.loads, text.splitlines()) if one["key"] == "ward"]
+    assert [one["status"] for one in lines] == [200, 200, 429]
+    assert len({one["prompt_sha256"][0] for one in lines}) == 1
+    assert (lines[0]["alpha"], lines[0]["model"], lines[0]["completion_tokens"]) == (ALPHA, "ensemble", 3)
+    assert 'status="429"' in _raw(address, "/metrics")[2]
+
+
+def test_user_config_changes_alpha_without_a_restart(
+    ray_session: None, address: str, finished: tuple[Store, Manifest]
+) -> None:
+    """Beside the endpoint that runs, from a Serve file as `serve deploy` takes it."""
+    store, made = finished
+    [file] = made.extra
+    document = yaml.safe_load(Path(store.path("ensemble", "f" * 16, file.path)).read_text())
+    [application] = document["applications"]
+    application |= {"name": "live", "route_prefix": "/live"}
+    application["args"] |= {"audit_log": None, "quotas": {}}  # its builder has the key file, and not this environment
+    found = []
+    try:
+        for alpha in (0.25, 0.75):
+            application["deployments"] = [{"name": "Endpoint", "user_config": {"alpha": alpha}}]
+            _get_global_client().deploy_apps(ServeDeploySchema.model_validate({"applications": [application]}))
+            base = address.partition("/v1")[0].rpartition(":")
+            port = base[2].partition("/")[0]
+            live, deadline = f"http://127.0.0.1:{port}/live/v1", time.monotonic() + 60
+            while time.monotonic() < deadline:
+                status, _, listed = _raw(live, "/v1/models", key=WARD_KEY)
+                if status == 200 and listed["data"][0]["alpha"] == alpha:
+                    break
+                time.sleep(0.2)
+            assert _raw(live, "/health", key="wrong")[0] == 200
+            assert _raw(live, "/v1/models", key="wrong")[0] == 401
+            metrics = _raw(live, "/metrics", key=WARD_KEY)[2]
+            found.append((listed["data"][0]["alpha"], metrics.partition('replica="')[2].partition('"')[0]))
+    finally:
+        serve.delete("live")
+    assert [alpha for alpha, _ in found] == [0.25, 0.75]
+    assert found[0][1] == found[1][1] != ""
 
 
 def test_who_hangs_up_frees_the_slots(client: openai.OpenAI) -> None:
