@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
+from transformers.models.qwen2.tokenization_qwen2 import PRETOKENIZE_REGEX
 
 END_TOKEN = "<|endoftext|>"
 
@@ -11,7 +12,15 @@ END_TOKEN = "<|endoftext|>"
 def train_bpe(texts: Iterable[str], vocabulary_size: int) -> PreTrainedTokenizerFast:
     """A tokenizer whose end, padding and unknown token is END_TOKEN (id 0). The same texts give the same merges."""
     tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    # As Qwen2's own: transformers reads the tokenizer beside a Qwen2 model, which those from nothing are, as that
+    # class whatever its file says. With another splitting, ids of Hindi and Arabic would change once it is exported.
+    tokenizer.normalizer = normalizers.NFC()
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(PRETOKENIZE_REGEX), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary_size,

@@ -61,7 +61,7 @@ def test_a_token_without_a_row_is_named(tokenizer: Any) -> None:
 @pytest.mark.parametrize(
     ("part", "value", "rule"),
     [
-        ("normalizer", {"type": "NFC"}, "normaliser"),
+        ("normalizer", {"type": "NFKC"}, "normaliser"),
         (
             "pre_tokenizer",
             {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True},
