@@ -68,6 +68,13 @@ class SlotCache:
             found.append(store[:, :, : self._length].index_select(0, self._rows))
         return found[0], found[1]
 
+    def copy(self, source: int, target: int, length: int) -> None:
+        """The first `length` cells of one slot to another."""
+        if source != target:
+            for stores in self._layers.values():
+                for store in stores:
+                    store[target, :, :length] = store[source, :, :length]
+
     def get_seq_length(self, layer_idx: int = 0) -> int:
         """Cells that the current forward reads."""
         return self._length
