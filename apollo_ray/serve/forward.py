@@ -18,6 +18,7 @@ class Batch(NamedTuple):
     cells: Tensor  # int64 [rows, width]
     mask: Tensor  # the models' dtype [rows, 1, width, length]: 0 or the lowest number
     length: int  # cells to read
+    first: int | None  # the first slot, if they follow one another
 
 
 class Forward:
@@ -44,19 +45,16 @@ class Forward:
         seen = torch.arange(length, device=self.device) <= place[:, None, :, None]
         mask = torch.zeros(seen.shape, dtype=self.dtype, device=self.device)
         mask = mask.masked_fill(~seen, torch.finfo(self.dtype).min)
-        return Batch(self.tensor(slots), self.tensor(ids), place, self.tensor(cells), mask, length)
+        first = slots[0] if list(slots) == list(range(slots[0], slots[0] + len(slots))) else None
+        return Batch(self.tensor(slots), self.tensor(ids), place, self.tensor(cells), mask, length, first)
 
-    def run(self, role: str, batch: Batch, kept: Tensor, rows: Sequence[int] | None = None) -> Tensor:
-        """float32 logits [rows, kept, width] of one model at the positions `kept` (int64); None: of all rows."""
-        slots, ids, positions, cells, mask, length = batch
-        if rows is not None and len(rows) < len(ids):
-            some = self.tensor(rows)
-            slots, ids, positions, cells, mask = (part[some] for part in (slots, ids, positions, cells, mask))
-        self._caches[role].place(slots, cells, length)
+    def run(self, role: str, batch: Batch, kept: Tensor) -> Tensor:
+        """float32 logits [rows, kept, width] of one model at the positions `kept` (int64)."""
+        self._caches[role].place(batch.slots, batch.cells, batch.length, batch.first)
         out = self.models[role](
-            input_ids=ids,
-            attention_mask=mask,
-            position_ids=positions,
+            input_ids=batch.ids,
+            attention_mask=batch.mask,
+            position_ids=batch.positions,
             past_key_values=self._caches[role],
             use_cache=True,
             logits_to_keep=kept,
