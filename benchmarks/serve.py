@@ -177,9 +177,10 @@ def rate(folder: Path, concurrent: int, repeats: int, held_out: bool) -> None:
     models, prompts = load(folder, held_out)
     many = prompts[: max(4, concurrent)]
     groups = [many[at : at + concurrent] for at in range(0, len(many), concurrent)]
-    slots = concurrent
-    costs = measured_costs(Engine(models, VOCABULARY, slots, 128)._forward, slots, MOST + 1, clock=time.process_time)
-    made = {drafts: Engine(models, VOCABULARY, slots, 128, drafts=drafts, costs=costs) for drafts in (0, MOST)}
+    costs = measured_costs(
+        Engine(models, VOCABULARY, concurrent, 128)._forward, concurrent, MOST + 1, clock=time.process_time
+    )
+    made = {drafts: Engine(models, VOCABULARY, concurrent, 128, drafts=drafts, costs=costs) for drafts in (0, MOST)}
     variants: dict[str, Callable[[float], list[list[int]]]] = {
         "generate, base alone": lambda t: [a for group in groups for a in generate(models["base"], group, t)],
         "engine, base alone": lambda t: [a for g in groups for a in decode(made[0], g, t, SINGLE["base"])[0]],
@@ -192,7 +193,6 @@ def rate(folder: Path, concurrent: int, repeats: int, held_out: bool) -> None:
     file = folder / f"{name_of}.json"
     rates: dict[str, list[float]] = json.loads(file.read_text())["rates"] if file.exists() else {}  # runs add up
     answers = {}
-    decode(made[MOST], groups[0], 0.0)
     decode(made[MOST], groups[0], 1.0)
     for _ in range(repeats):  # in turn, so that what else the machine does meets all alike
         for temperature in (0.0, 1.0):
