@@ -189,8 +189,7 @@ def rate(folder: Path, concurrent: int, repeats: int, held_out: bool) -> None:
     }
     if concurrent == 1:
         variants["published loop"] = lambda t: loop(models, many, t)
-    name_of = f"rate {concurrent}" + " held out" * held_out
-    file = folder / f"{name_of}.json"
+    file = folder / (f"rate {concurrent}" + " held out" * held_out + ".json")
     rates: dict[str, list[float]] = json.loads(file.read_text())["rates"] if file.exists() else {}  # runs add up
     answers = {}
     decode(made[MOST], groups[0], 1.0)
@@ -205,7 +204,7 @@ def rate(folder: Path, concurrent: int, repeats: int, held_out: bool) -> None:
     }
     if concurrent == 1:
         same["loop T=0"] = sum(map(list.__eq__, answers[plain, 0.0], answers["published loop", 0.0]))
-    keep(folder, name_of, {"rates": rates, "same": same, "answers": len(many)})
+    keep(folder, file.stem, {"rates": rates, "same": same, "answers": len(many)})
 
 
 class _Fixed(Drafting):
