@@ -76,7 +76,8 @@ class Endpoint:
         self._settings = settings
         self._tokenizer, self._width = check_models(folders, settings.max_length)
         models = load_models(folders, settings.dtype, "cuda" if settings.gpus_per_replica > 0 else "cpu")
-        self._engine = AsyncEngine(Engine(models, self._width, settings.slots, settings.max_length))
+        engine = Engine(models, self._width, settings.slots, settings.max_length, drafts=settings.drafts)
+        self._engine = AsyncEngine(engine)
         self._answers = Answers(settings, self._tokenizer, self._engine, end_tokens(self._tokenizer, models))
         self.gate, self.max_body_bytes = Gate(keys, settings.replicas), settings.max_body_bytes
         self._audit = AuditLog(settings.audit_log, settings.audit_text)

@@ -50,13 +50,15 @@ class SlotCache:
         self._layers: dict[int, tuple[Tensor, Tensor]] = {}
         self._rows = self._columns = torch.empty(0, dtype=torch.long)
         self._length = 0
+        self._first: int | None = None
 
-    def place(self, rows: Tensor, columns: Tensor, length: int) -> None:
+    def place(self, rows: Tensor, columns: Tensor, length: int, first: int | None = None) -> None:
         """What the next forward works on: slots `rows` [batch], cells `columns` [batch, width], `length` cells to read.
 
-        A new sequence starts by writing over what its slot held.
+        `first` is the first row where the rows follow one another: they are then read in place. A new sequence starts
+        by writing over what its slot held.
         """
-        self._rows, self._columns, self._length = rows, columns, length
+        self._rows, self._columns, self._length, self._first = rows, columns, length, first
 
     def update(self, keys: Tensor, values: Tensor, layer_idx: int, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
         """Write [batch, heads, width, size] keys and values; return [batch, heads, length, size] of the same slots."""
@@ -65,8 +67,18 @@ class SlotCache:
         found = []
         for store, new in zip(self._layers[layer_idx], (keys, values), strict=True):
             store[self._rows[:, None], :, self._columns] = new.transpose(1, 2)
-            found.append(store[:, :, : self._length].index_select(0, self._rows))
+            if self._first is None:
+                found.append(store[:, :, : self._length].index_select(0, self._rows))
+            else:
+                found.append(store[self._first : self._first + len(self._rows), :, : self._length])
         return found[0], found[1]
+
+    def copy(self, source: int, target: int, length: int) -> None:
+        """The first `length` cells of one slot to another."""
+        if source != target:
+            for stores in self._layers.values():
+                for store in stores:
+                    store[target, :, :length] = store[source, :, :length]
 
     def get_seq_length(self, layer_idx: int = 0) -> int:
         """Cells that the current forward reads."""

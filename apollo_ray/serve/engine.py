@@ -1,94 +1,62 @@
 """Continuous batching: sequences join and leave between steps, and one step is one batched forward of every model.
 
 A request's mix is fixed for its life, so a model that the mix gives no weight never sees its tokens: a request for the
-base alone costs the base alone.
+base alone costs the base alone. In a step of answers the expert may draft several tokens, which the other models then
+check in their one forward (apollo_ray.serve.speculative). Attribution runs all three models, a token at a time.
 """
 
 from collections import deque
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from apollo_ray.errors import UserError
-from apollo_ray.serve.cache import SlotCache
-from apollo_ray.serve.proxy import GREEDY_BELOW, SINGLE, Weights, combine, draw, warp
-from apollo_ray.serve.sampling import Shaping, Source, shape_rows, source
+from apollo_ray.serve.forward import Forward
+from apollo_ray.serve.prefix import Slots
+from apollo_ray.serve.proxy import GREEDY_BELOW, combine, draw, warp
+from apollo_ray.serve.request import Request, Row, Score, attribute, score
+from apollo_ray.serve.sampling import shape_rows
+from apollo_ray.serve.settings import ROLES
+from apollo_ray.serve.speculative import Costs, Drafting, measured_costs, settle
 
-ROLES = ("base", "expert", "anti_expert")  # in the order of Weights
+__all__ = ["PREFILL_TOKENS", "ROLES", "Engine", "Request", "Score"]
 
 PREFILL_TOKENS = 512
 """Prompt tokens (padding included) in one forward: bounds the logits that prompt logprobs need, 311 MB in float32 a
 model at 152,000 ids, and the wait of the sequences that are decoding."""
 
 
-class Score(NamedTuple):
-    """Of one token: natural logarithms of probabilities under the request's mix, before temperature and filters."""
-
-    logprob: float
-    top: list[tuple[int, float]]  # (id, logprob), likeliest first
-
-
-@dataclass(eq=False)
-class Request:
-    """What to decode, and what came of it. The engine alone writes the fields from `output` on."""
-
-    ids: list[int]
-    max_new_tokens: int  # 0: the prompt is scored only
-    weights: Weights = SINGLE["base"]
-    temperature: float = 0.0
-    top_k: int = 0  # 0: off
-    top_p: float = 1.0
-    seed: int = 0
-    eos: frozenset[int] = frozenset()
-    shaping: Shaping = field(default_factory=Shaping)  # bias and penalties; scores are of what was there before
-    logprobs: int | None = None  # alternatives to list for each token; None: no scores
-    prompt_logprobs: bool = False  # score the prompt's tokens too
-    attribution: bool = False  # say of each new token what every model alone made of it; needs all three
-    output: list[int] = field(default_factory=list)  # an end token included
-    output_sources: list[Source] = field(default_factory=list)  # of `output`, if attribution
-    output_scores: list[Score] = field(default_factory=list)  # of `output`, if logprobs
-    prompt_scores: list[Score] = field(default_factory=list)  # of ids[1:], if prompt_logprobs
-    finish: str | None = None  # stop (an end token), length or cancelled
-
-
-@dataclass(eq=False)
-class _Row:
-    """A request in a slot. `cached` tokens of prompt and output are in the caches."""
-
-    request: Request
-    slot: int
-    cached: int
-    random: torch.Generator
-
-    @property
-    def in_prompt(self) -> bool:
-        return self.cached < len(self.request.ids)
-
-    def pending(self, most: int) -> list[int]:
-        if self.in_prompt:
-            return self.request.ids[self.cached : self.cached + most]
-        return self.request.output[-1:]
-
-
 class Engine:
-    """Decodes requests with `models` (role -> transformers model) over the first `width` ids. For one thread."""
+    """Decodes requests with `models` (role -> transformers model) over the first `width` ids. For one thread.
+
+    `drafts` is the most that are checked in a step, 0 for none; `costs` of the models' forwards say how many pay and
+    are measured if not given. `reuse` takes prefixes of prompts from other requests.
+    """
 
     def __init__(
-        self, models: Mapping[str, Any], width: int, slots: int, max_length: int, prefill_tokens: int = PREFILL_TOKENS
+        self,
+        models: Mapping[str, Any],
+        width: int,
+        slots: int,
+        max_length: int,
+        prefill_tokens: int = PREFILL_TOKENS,
+        drafts: int = 0,
+        costs: Costs | None = None,
+        reuse: bool = True,
     ) -> None:
-        self._models = dict(models)
         self.width, self.max_length = width, max_length
         self._prefill_tokens = prefill_tokens
-        self._caches = {role: SlotCache(slots, max_length) for role in models}
-        self._device = models["base"].device
-        self._dtype = models["base"].dtype
+        self._forward = Forward(models, width, slots, max_length)
+        self._slots = Slots(self._forward, reuse)
         self._waiting: deque[Request] = deque()
-        self._rows: list[_Row] = []
-        self._free = list(reversed(range(slots)))
+        self._rows: list[Row] = []
         self._prompt_turn = True
+        drafts = drafts if set(ROLES) <= set(models) else 0
+        if costs is None:
+            costs = measured_costs(self._forward, slots, drafts + 1, prefill_tokens) if drafts else {}
+        self.drafting = Drafting(drafts, costs, prefill_tokens)
 
     @property
     def idle(self) -> bool:
@@ -96,7 +64,7 @@ class Engine:
 
     @property
     def free_slots(self) -> int:
-        return len(self._free)
+        return len(self._slots)
 
     def check(self, request: Request) -> None:
         """Raises UserError where the request cannot be decoded."""
@@ -105,7 +73,7 @@ class Engine:
         if not 0 <= min(request.ids) <= max(request.ids) < self.width:
             wrong = next(number for number in request.ids if not 0 <= number < self.width)
             raise UserError(f"token id {wrong} is not in the vocabulary: 0 to {self.width - 1}")
-        if request.attribution and len(self._models) < len(ROLES):
+        if request.attribution and not set(ROLES) <= set(self._forward.models):
             raise UserError("attribution needs a deployment with expert and anti-expert")
         if len(request.ids) + request.max_new_tokens > self.max_length:
             raise UserError(
@@ -130,42 +98,27 @@ class Engine:
 
     @torch.inference_mode()
     def step(self) -> list[Request]:
-        """One forward of every model; returns the requests that moved on."""
-        while self._waiting and self._free:
-            request = self._waiting.popleft()
-            random = torch.Generator().manual_seed(request.seed)
-            self._rows.append(_Row(request, self._free.pop(), 0, random))
+        """One forward of base and anti-expert, and one or more of the expert; returns the requests that moved on."""
+        while self._waiting and len(self._slots):
+            self._rows.append(self._slots.take(self._waiting.popleft()))
         rows = self._choose()
         if not rows:
             return []
-        fed = self._fed(rows)
-        logits, kept, parts = self._forward(rows, fed)
-        ready, last, alone = [], [], []
-        for index, row in enumerate(rows):
-            if row.request.prompt_logprobs and row.in_prompt:
-                self._score_prompt(row, len(fed[index]), logits[index])
-            row.cached += len(fed[index])
-            if not row.in_prompt:
-                ready.append(row)
-                at = kept.index(len(fed[index]) - 1)
-                last.append(logits[index, at])
-                alone.append([part[index, at] for part in parts.values()] if row.request.attribution else [])
-        generating = [index for index, row in enumerate(ready) if row.request.max_new_tokens > 0]
-        if generating:
-            mixed = torch.stack([last[index] for index in generating])
-            self._generate([ready[index] for index in generating], mixed)
-        for row, mix, models in zip(ready, last, alone, strict=True):
-            if models and row.request.output:
-                row.request.output_sources.append(source(mix, models, row.request.output[-1]))
-        for row in ready:
+        if rows[0].in_prompt:
+            self._read(rows)
+        else:
+            self._answer(rows)
+        for row in rows:
             request = row.request
+            if row.in_prompt:
+                continue
             if request.output and request.output[-1] in request.eos:
                 self._leave(row, "stop")
-            elif len(request.output) >= request.max_new_tokens:
+            elif row.room <= 0:
                 self._leave(row, "length")
         return [row.request for row in rows]
 
-    def _choose(self) -> list[_Row]:
+    def _choose(self) -> list[Row]:
         """Prompts and running answers take turns: mixed, every answer's row would be padded to a prompt's width."""
         prompts = [row for row in self._rows if row.in_prompt]
         answers = [row for row in self._rows if not row.in_prompt]
@@ -173,96 +126,190 @@ class Engine:
             self._prompt_turn = True
             return answers
         self._prompt_turn = False
-        chosen: list[_Row] = []
+        chosen: list[Row] = []
         width = 0
         for row in prompts:
+            self._slots.extend(row)
             width = max(width, len(row.pending(self._prefill_tokens)))
             if chosen and width * (len(chosen) + 1) > self._prefill_tokens:
                 break
             chosen.append(row)
         return chosen
 
-    def _fed(self, rows: list[_Row]) -> list[list[int]]:
-        return [row.pending(self._prefill_tokens) for row in rows]
-
-    def _forward(self, rows: list[_Row], fed: list[list[int]]) -> tuple[Tensor, list[int], dict[str, Tensor]]:
-        """(logits [rows, kept, width] of each row's mix, which fed positions are kept, logits of each model alone)."""
-        widest = max(map(len, fed))
-        ids, positions, columns = [], [], []
-        for row, tokens in zip(rows, fed, strict=True):
-            padding = widest - len(tokens)
-            at = list(range(row.cached, row.cached + len(tokens)))
-            ids.append(tokens + [0] * padding)
-            positions.append(at + [0] * padding)
-            columns.append(at + [self.max_length] * padding)
-        length = max(row.cached + len(tokens) for row, tokens in zip(rows, fed, strict=True))
-        if any(row.request.prompt_logprobs and row.in_prompt for row in rows):
-            kept = list(range(widest))
+    def _read(self, rows: list[Row]) -> None:
+        """A chunk of each row's prompt, and the first token of those whose prompt ends with it."""
+        fed = [row.pending(self._prefill_tokens) for row in rows]
+        if any(row.request.prompt_logprobs for row in rows):
+            kept = list(range(max(map(len, fed))))
         else:
             kept = sorted({len(tokens) - 1 for tokens in fed})
-        place = self._tensor(positions)
-        seen = torch.arange(length, device=self._device) <= place[:, None, :, None]
-        mask = torch.zeros(seen.shape, dtype=self._dtype, device=self._device)
-        mask = mask.masked_fill(~seen, torch.finfo(self._dtype).min)
-        slots, cells = self._tensor([row.slot for row in rows]), self._tensor(columns)
-        tokens_in, keep = self._tensor(ids), self._tensor(kept)
+        logits = {role: self._logits(role, rows, fed, kept) for role in self._forward.models}
+        mixed = self._combined(rows, logits)
+        for index, row in enumerate(rows):
+            start, row.cached = row.cached, row.cached + len(fed[index])
+            if row.request.prompt_logprobs:
+                targets = row.request.ids[start + 1 : row.cached + 1]
+                if targets:
+                    row.request.prompt_scores += score(mixed[index, : len(targets)], targets, row.request.logprobs or 0)
+        ready = [index for index, row in enumerate(rows) if not row.in_prompt and row.room > 0]
+        if not ready:
+            return
+        last = torch.tensor([[index, kept.index(len(fed[index]) - 1)] for index in ready])
+        at = last.to(mixed.device).unbind(-1)
+        chosen = [rows[index] for index in ready]
+        expert = logits["expert"][at] if "expert" in logits else None
+        drafts, q = self._drafts(chosen, expert, 0)
+        self._settle(chosen, mixed[at][:, None], [[draft] for draft in drafts], None if q is None else q[:, None])
+        if any(row.request.attribution for row in chosen):
+            attribute(chosen, mixed[at][:, None], {role: part[at][:, None] for role, part in logits.items()})
+
+    def _answer(self, rows: list[Row]) -> None:
+        """The next token of each row, and more where drafts are accepted."""
+        fed = [row.pending(1) for row in rows]
+        able = [index for index, row in enumerate(rows) if row.request.drafts_ahead]
+        others = {
+            role: sum(row.request.runs[place] for index, row in enumerate(rows) if index not in able)
+            for place, role in enumerate(ROLES)
+        }
+        rates = [self.drafting.rate(rows[index].request.drafted, rows[index].request.accepted) for index in able]
+        most = self.drafting.choose(rates, [rows[index].room - 1 for index in able], others)
+        limits = [min(most, row.room - 1) if index in able else 0 for index, row in enumerate(rows)]
+        shape = (len(rows), most + 1, self.width)
         logits: dict[str, Tensor] = {}
-        for role, model in self._models.items():
-            weight = ROLES.index(role)
-            wanted = [i for i, row in enumerate(rows) if row.request.weights[weight] or row.request.attribution]
-            logits[role] = torch.zeros(len(rows), len(kept), self.width, device=self._device)
-            if not wanted:
-                continue
-            chosen = self._tensor(wanted)
-            self._caches[role].place(slots[chosen], cells[chosen], length)
-            out = model(
-                input_ids=tokens_in[chosen],
-                attention_mask=mask[chosen],
-                position_ids=place[chosen],
-                past_key_values=self._caches[role],
-                use_cache=True,
-                logits_to_keep=keep,
-            )
-            logits[role][chosen] = out.logits[..., : self.width].float()
-        weights = torch.tensor([row.request.weights for row in rows], dtype=torch.float32, device=self._device)
-        return combine(logits["base"], logits.get("expert"), logits.get("anti_expert"), weights), kept, logits
+        drafts: list[list[int]] = [[] for _ in rows]
+        q: Tensor | None = None
+        if "expert" in self._forward.models:
+            logits["expert"] = torch.zeros(shape, device=self._forward.device)
+            for step in range(most + 1):
+                active = [index for index, limit in enumerate(limits) if limit >= step]
+                some = [rows[index] for index in active]
+                out = self._logits("expert", some, [fed[index][-1:] for index in active], [0], step)[:, 0]
+                logits["expert"][active, step] = out
+                made, likely = self._drafts(some, out, step)
+                if likely is not None:
+                    q = torch.zeros(shape, device=self._forward.device) if q is None else q
+                    q[active, step] = likely
+                for index, draft in zip(active, made, strict=True):
+                    drafts[index].append(draft)
+                    if step < limits[index]:
+                        fed[index].append(draft)
+        for role in ("base", "anti_expert"):
+            if role in self._forward.models:
+                logits[role] = self._logits(role, rows, fed, list(range(most + 1)))
+        mixed = self._combined(rows, logits)
+        for row, gained in zip(rows, self._settle(rows, mixed, drafts, q), strict=True):
+            row.cached += gained  # what was fed past that is written over
+        attribute(rows, mixed, logits)
 
-    def _generate(self, rows: list[_Row], logits: Tensor) -> None:
-        """One more token for each row from its last logits [rows, width]."""
-        requests = [row.request for row in rows]
-        temperature = torch.tensor([request.temperature for request in requests])
-        shaped = shape_rows(logits, [(one.shaping, one.ids, one.output, one.temperature) for one in requests])
-        if bool((temperature < GREEDY_BELOW).all()):
-            tokens = shaped.argmax(-1)
+    def _logits(
+        self, role: str, rows: Sequence[Row], fed: Sequence[Sequence[int]], kept: list[int], ahead: int = 0
+    ) -> Tensor:
+        """float32 [rows, kept, width] of one model, 0 for rows that are without it; `ahead` of what is cached."""
+        place = ROLES.index(role)
+        wanted = [index for index, row in enumerate(rows) if row.request.runs[place]]
+        if not wanted:
+            return torch.zeros(len(rows), len(kept), self.width, device=self._forward.device)
+        some = [rows[index] for index in wanted]
+        batch = self._forward.batch(
+            [row.slot for row in some], [row.cached + ahead for row in some], [fed[index] for index in wanted]
+        )
+        # Where the rows that are left are shorter than the rest, the last positions stand for what nobody reads.
+        last = batch.ids.shape[1] - 1
+        found = self._forward.run(role, batch, self._forward.tensor([min(at, last) for at in kept]))
+        if len(wanted) == len(rows):
+            return found
+        logits = torch.zeros(len(rows), len(kept), self.width, device=self._forward.device)
+        logits[wanted] = found
+        return logits
+
+    def _combined(self, rows: list[Row], logits: Mapping[str, Tensor]) -> Tensor:
+        weights = torch.tensor([row.request.weights for row in rows], dtype=torch.float32, device=self._forward.device)
+        return combine(logits["base"], logits.get("expert"), logits.get("anti_expert"), weights)
+
+    def _drafts(self, rows: Sequence[Row], expert: Tensor | None, step: int) -> tuple[list[int], Tensor | None]:
+        """(a draft for each row, the probabilities [rows, width] it was drawn from; None where all are greedy)."""
+        if expert is None or not any(row.request.drafts for row in rows):
+            return [0] * len(rows), None
+        if _all_greedy(rows):
+            return expert.argmax(-1).tolist(), None
+        likely = _warped(expert, rows)
+        noise = torch.stack([row.noise(len(row.request.output) + step)[0] for row in rows])
+        return draw(likely, noise).tolist(), likely
+
+    def _settle(self, rows: list[Row], mixed: Tensor, drafts: list[list[int]], q: Tensor | None) -> list[int]:
+        """Append to each answer what is settled of its drafts under logits [rows, positions, width]; how many tokens.
+
+        A row without a draft at all settles one token. Scores are of the logits as they are, tokens of their shape.
+        """
+        shaped = _shaped(rows, mixed)
+        drafted = [row.request.drafts and bool(some) for row, some in zip(rows, drafts, strict=True)]
+        counts = [len(some) if able else 1 for some, able in zip(drafts, drafted, strict=True)]
+        if _all_greedy(rows):
+            likeliest = shaped.argmax(-1).tolist()
+            tokens = [line[:count] for line, count in zip(likeliest, counts, strict=True)]
+            agreed = [[a == b for a, b in zip(*pair, strict=False)] for pair in zip(tokens, drafts, strict=True)]
         else:
-            top_k = torch.tensor([request.top_k for request in requests])
-            top_p = torch.tensor([request.top_p for request in requests])
-            uniforms = torch.stack([torch.rand((), generator=row.random) for row in rows])
-            tokens = draw(warp(shaped, temperature, top_k, top_p), uniforms)
-        for index, (request, token) in enumerate(zip(requests, tokens.tolist(), strict=True)):
-            if request.logprobs is not None:
-                request.output_scores += _scores(logits[index : index + 1], [token], request.logprobs)
-            request.output.append(token)
+            at = [(index, step) for index, count in enumerate(counts) for step in range(count)]
+            place = torch.tensor(at, device=mixed.device).unbind(-1)
+            p = _warped(shaped[place], [rows[index] for index, _ in at])
+            noise = torch.stack([rows[index].noise(len(rows[index].request.output) + step)[1:] for index, step in at])
+            given = [drafts[index][step] if drafted[index] else 0 for index, step in at]
+            found, accepted = settle(
+                p,
+                torch.zeros_like(p) if q is None else q[place],
+                self._forward.tensor(given),
+                noise,
+                torch.tensor([drafted[index] for index, _ in at], device=p.device),
+            )
+            lists = iter(zip(found.tolist(), accepted.tolist(), strict=True))
+            pairs = [[next(lists) for _ in range(count)] for count in counts]
+            tokens = [[token for token, _ in line] for line in pairs]
+            agreed = [[good for _, good in line] for line in pairs]
+        return [
+            self._append(row, tokens[index], agreed[index] if drafted[index] else [], mixed[index])
+            for index, row in enumerate(rows)
+        ]
 
-    def _score_prompt(self, row: _Row, fed: int, logits: Tensor) -> None:
+    def _append(self, row: Row, tokens: list[int], agreed: list[bool], logits: Tensor) -> int:
+        """The tokens up to the first that was no draft, an end token, or the limit; returns how many."""
         request = row.request
-        targets = request.ids[row.cached + 1 : row.cached + fed + 1]
-        if targets:
-            request.prompt_scores += _scores(logits[: len(targets)], targets, request.logprobs or 0)
+        right = agreed.index(False) if False in agreed else len(agreed)
+        gained = tokens[: right + 1][: row.room]
+        end = next((at for at, token in enumerate(gained) if token in request.eos), len(gained))
+        gained = gained[: end + 1]
+        if agreed:
+            tried, good = len(gained), min(right, len(gained))
+            request.drafted, request.accepted = request.drafted + tried, request.accepted + good
+            self.drafting.learn(tried, good)
+        if request.logprobs is not None:
+            request.output_scores += score(logits[: len(gained)], gained, request.logprobs)
+        request.output += gained
+        return len(gained)
 
-    def _leave(self, row: _Row, finish: str) -> None:
+    def _leave(self, row: Row, finish: str) -> None:
         row.request.finish = finish
         self._rows.remove(row)
-        self._free.append(row.slot)
-
-    def _tensor(self, values: list[Any]) -> Tensor:
-        return torch.tensor(values, dtype=torch.long, device=self._device)
+        self._slots.give_back(row)
 
 
-def _scores(logits: Tensor, targets: list[int], alternatives: int) -> list[Score]:
-    """Scores of `targets` under logits [targets, width]. Floats of a row come from one tensor, so equal is equal."""
-    logprobs = logits.log_softmax(-1)
-    chosen = logprobs.gather(-1, torch.tensor(targets, device=logits.device)[:, None])[:, 0].tolist()
-    top = logprobs.topk(min(alternatives, logprobs.shape[-1]), dim=-1)
-    listed = [list(zip(*pair, strict=True)) for pair in zip(top.indices.tolist(), top.values.tolist(), strict=True)]
-    return [Score(logprob, pairs) for logprob, pairs in zip(chosen, listed, strict=True)]
+def _all_greedy(rows: Sequence[Row]) -> bool:
+    return all(row.request.temperature < GREEDY_BELOW for row in rows)
+
+
+def _shaped(rows: Sequence[Row], mixed: Tensor) -> Tensor:
+    """Logits [rows, positions, width] with what requests ask for, at the first position: no others count for them."""
+    requests = [row.request for row in rows]
+    first = mixed[:, 0]
+    shaped = shape_rows(first, [(one.shaping, one.ids, one.output, one.temperature) for one in requests])
+    return mixed if shaped is first else torch.cat([shaped[:, None], mixed[:, 1:]], 1)
+
+
+def _warped(logits: Tensor, rows: Sequence[Row]) -> Tensor:
+    """Probabilities [rows, width] after each row's own temperature and filters."""
+    requests = [row.request for row in rows]
+    return warp(
+        logits,
+        torch.tensor([request.temperature for request in requests]),
+        torch.tensor([request.top_k for request in requests]),
+        torch.tensor([request.top_p for request in requests]),
+    )

@@ -45,6 +45,7 @@ class EndpointSettings(Settings):
     model_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] = "ensemble"  # what clients ask for
     replicas: int = how_to_run(1, ge=1)
     slots: int = how_to_run(16, ge=1, le=1024)  # sequences that a replica decodes together
+    drafts: int = how_to_run(4, ge=0, le=16)  # tokens that the expert may draft in a step, as it pays; 0: none
     cpus_per_replica: float = how_to_run(1.0, gt=0)
     gpus_per_replica: float = how_to_run(0.0, ge=0)
     max_queued: int = how_to_run(256, ge=1)  # requests that wait at a proxy before it answers 429
