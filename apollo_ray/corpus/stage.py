@@ -21,7 +21,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import ray
 import ray.data
-from ray.data import DataContext
 
 from apollo_ray import dataset, refusals
 from apollo_ray.codepoints import Ints
@@ -112,7 +111,7 @@ def _prepare(context: Context[StageSettings], files: list[dict[str, Any]]) -> ra
         for group in _batched(list(of_source), step)
     ]
     items = [{"reader": number, "files": group} for number, group in enumerate(readers)]
-    with _block_size(settings.bytes_per_task):
+    with dataset.block_size(settings.bytes_per_task):
         packs = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
             _read,
             fn_args=(settings.bytes_per_task,),
@@ -167,7 +166,7 @@ def _pairs_by_shuffle(prepared: ray.data.Dataset, keys: pa.Table, number: Ints) 
     starts = [row for row in range(len(works)) if row == 0 or works[row] != works[row - 1]]
     numbers = {works[start]: number[start:end] for start, end in itertools.pairwise([*starts, len(works)])}
     size = keys.num_rows * BANDS * BAND_ROW_BYTES
-    with _block_size(2**62):  # a partition that was cut into blocks would part rows of one key
+    with dataset.block_size(2**62):  # a partition that was cut into blocks would part rows of one key
         shuffled = prepared.map_batches(
             _band_rows, fn_args=(ray.put(numbers),), batch_format="pyarrow", batch_size=None
         ).repartition(max(1, size // BYTES_PER_PARTITION), keys=["key"])
@@ -184,15 +183,6 @@ def _band_rows(table: pa.Table, numbers: Any) -> Iterator[pa.Table]:
     for work in dict.fromkeys(table["work"].to_pylist()):
         pack = table.filter(pc.equal(table["work"], work)).sort_by("row")
         yield copies.band_rows(copies.bands_of(pack["bands"]), found[work])
-
-
-@contextlib.contextmanager
-def _block_size(size: int) -> Iterator[None]:
-    """Datasets made inside hand on a pack as soon as it is whole, and never two as one block."""
-    context = DataContext.get_current().copy()
-    context.target_max_block_size = size
-    with DataContext.current(context):
-        yield
 
 
 def _batched(items: list[Any], size: int) -> Iterator[list[Any]]:
