@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from apollo_ray.config import RunConfig
 from apollo_ray.errors import ServiceError, UserError
-from apollo_ray.run import plan, versions
+from apollo_ray.planning import plan
+from apollo_ray.run import versions
 from apollo_ray.store import Store
 
 FREE_GIB_NEEDED = 5.0  # Ray stops placing objects on a disk that is 95 % full

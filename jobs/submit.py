@@ -20,10 +20,11 @@ from urllib.request import urlopen
 import typer
 from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient
 
-from apollo_ray.cli import File, Words, guarded, load_words, say
+from apollo_ray.commands.common import File, Words, guarded, load_words, say
 from apollo_ray.config import RunConfig
 from apollo_ray.errors import EXIT_SERVICE, EXIT_USER, ServiceError, UserError
-from apollo_ray.run import PlannedStep, describe, plan
+from apollo_ray.planning import PlannedStep, plan
+from apollo_ray.run import describe
 
 ROOT = Path(__file__).resolve().parent.parent
 STOP_WAIT_S = 30  # of a job that is told to stop, for its clean-up

@@ -4,6 +4,7 @@ import json
 import math
 from typing import Any
 
+from apollo_ray.planning import PlannedStep
 from apollo_ray.records import LANGUAGES
 from apollo_ray.report import collect_curation, collect_rewriting, verdict
 from apollo_ray.report.contents import (
@@ -23,7 +24,6 @@ from apollo_ray.report.contents import (
     total,
 )
 from apollo_ray.report.reading import count, number, text
-from apollo_ray.run import PlannedStep
 from apollo_ray.store import Manifest, Store, step_directory
 
 

@@ -8,11 +8,11 @@ import jinja2
 from markupsafe import Markup
 
 from apollo_ray.errors import UserError
+from apollo_ray.planning import PlannedStep
 from apollo_ray.report import curation_plots, plots
 from apollo_ray.report.collect import collect
 from apollo_ray.report.contents import BASE, CHANCE, ENSEMBLE, Report, percent, shown, total
 from apollo_ray.report.curation import PAPER_RULE, Limits
-from apollo_ray.run import PlannedStep
 from apollo_ray.store import Store
 
 

@@ -7,10 +7,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from apollo_ray.planning import PlannedStep
 from apollo_ray.report.collect import collect
 from apollo_ray.report.contents import Accuracies, Perplexities, Report, percent, shown
 from apollo_ray.report.curation import PAPER_RULE, Curation, Leaks
-from apollo_ray.run import PlannedStep
 from apollo_ray.store import Store
 
 MAX_CHARACTERS = 300  # of a question or an answer; the page has the whole

@@ -17,7 +17,8 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from apollo_ray.config import load_config
-from apollo_ray.run import PlannedStep, execute, plan
+from apollo_ray.planning import PlannedStep, plan
+from apollo_ray.run import execute
 from apollo_ray.session import connect
 
 from .proxy import Proxy

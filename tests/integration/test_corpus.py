@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from apollo_ray.config import load_config
-from apollo_ray.run import plan
+from apollo_ray.planning import plan
 from apollo_ray.store import Store, step_directory
 
 STARTER = sorted((Path(__file__).parents[2] / "apollo_ray" / "starter" / "documents").glob("*.jsonl"))
@@ -40,7 +40,8 @@ import ray
 ray.init(address="local", num_cpus=int(sys.argv[2]), include_dashboard=False, log_to_driver=False, logging_level="ERROR",
          object_store_memory=200 * 2**20)
 from apollo_ray.config import load_config
-from apollo_ray.run import execute, plan
+from apollo_ray.planning import plan
+from apollo_ray.run import execute
 from apollo_ray.session import connect
 config = load_config(sys.argv[1])
 execute(config, plan(config), lambda text: None, lambda: connect(print))

@@ -8,8 +8,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from apollo_ray.planning import PlannedStep
 from apollo_ray.records import CONVERSATION, DOCUMENT, DROPPED, PACKED_SEQUENCE
-from apollo_ray.run import PlannedStep
 from apollo_ray.store import Store, step_directory
 
 REAL = Path(__file__).resolve().parents[1] / "configs" / "real.yaml"

@@ -15,8 +15,9 @@ import pytest
 
 from apollo_ray.config import load_config
 from apollo_ray.errors import ServiceError
+from apollo_ray.planning import PlannedStep, plan
 from apollo_ray.records import CONVERSATION
-from apollo_ray.run import PlannedStep, estimates, execute, plan
+from apollo_ray.run import estimates, execute
 from apollo_ray.store import Store, step_directory
 
 ROOT = Path(__file__).resolve().parents[2]

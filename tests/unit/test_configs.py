@@ -8,7 +8,7 @@ import botocore.validate
 import pytest
 import yaml
 
-from apollo_ray import run
+from apollo_ray import planning
 from apollo_ray.config import load_config
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -18,13 +18,13 @@ RUNS = sorted((ROOT / "jobs" / "configs").glob("*.yaml"))
 @pytest.mark.parametrize("file", RUNS, ids=lambda path: path.name)
 def test_every_run_file_parses_and_has_no_circle(file: Path) -> None:
     config = load_config(file)
-    settings = {name: run._settings(name, raw) for name, raw in config.steps.items()}
-    assert set(run._ordered(settings, None)) == set(config.steps)
+    settings = {name: planning._settings(name, raw) for name, raw in config.steps.items()}
+    assert set(planning._ordered(settings, None)) == set(config.steps)
 
 
 def test_the_papers_constants_are_the_defaults() -> None:
     config = load_config(ROOT / "jobs" / "configs" / "apollo-7b.yaml")
-    mix, model = (run._settings(name, config.steps[name]) for name in ("mix", "model"))
+    mix, model = (planning._settings(name, config.steps[name]) for name in ("mix", "model"))
     assert mix.priorities == {"pretraining": 16.0, "instruction": 2.0}
     assert mix.epochs == {"pretraining": 1, "instruction": 2}
     assert (mix.sequence_length, model.global_batch, model.warmup) == (4096, 256, 0.03)
@@ -45,4 +45,4 @@ def test_the_cluster_file_is_what_ray_and_aws_take() -> None:
 
 def test_every_stage_has_a_job() -> None:
     jobs = {path.stem for path in (ROOT / "jobs").glob("*.py")}
-    assert jobs == {*run.STAGES, "submit"}
+    assert jobs == {*planning.STAGES, "submit"}

@@ -17,7 +17,8 @@ import torch
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from apollo_ray.config import load_config
-from apollo_ray.run import execute, plan
+from apollo_ray.planning import plan
+from apollo_ray.run import execute
 from apollo_ray.session import connect
 from apollo_ray.tokenizer.bpe import train_bpe
 

@@ -25,7 +25,8 @@ from transformers import (
 )
 
 from apollo_ray.config import load_config
-from apollo_ray.run import execute, export_ensemble, plan
+from apollo_ray.planning import plan
+from apollo_ray.run import execute, export_ensemble
 from apollo_ray.store import Store
 from apollo_ray.tokenizer.bpe import train_bpe
 

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 
 from apollo_ray.config import Settings
+from apollo_ray.planning import PlannedStep
 from apollo_ray.records import TRAINING_STEP
-from apollo_ray.run import PlannedStep
 from apollo_ray.store import Counts, FileEntry, Manifest, Store, fingerprint
 
 HOSTILE = "<script>alert('x')</script>"

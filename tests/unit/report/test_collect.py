@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from apollo_ray.errors import ServiceError
+from apollo_ray.planning import PlannedStep
 from apollo_ray.report.collect import collect
 from apollo_ray.report.contents import percent, shown
-from apollo_ray.run import PlannedStep
 from apollo_ray.store import Counts, Store
 
 Finish = Callable[..., PlannedStep]

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from apollo_ray.decontaminate import CONSECUTIVE_64
+from apollo_ray.planning import PlannedStep
 from apollo_ray.report import curation_plots, page, plots
 from apollo_ray.report.collect import collect
 from apollo_ray.report.curation import PAPER_RULE, Grid
 from apollo_ray.report.reading import bins, count, number
-from apollo_ray.run import PlannedStep
 from apollo_ray.store import Counts, Store
 
 Finish = Callable[..., PlannedStep]

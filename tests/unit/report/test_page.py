@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from apollo_ray.errors import UserError
+from apollo_ray.planning import PlannedStep
 from apollo_ray.report import page
 from apollo_ray.report.collect import collect
-from apollo_ray.run import PlannedStep
 from apollo_ray.store import Counts, Store
 
 Finish = Callable[..., PlannedStep]

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from apollo_ray.planning import PlannedStep
 from apollo_ray.report import page, plots
 from apollo_ray.report.collect import collect
 from apollo_ray.report.reading import texts
 from apollo_ray.report.rewriting import Rewriting, Sample
-from apollo_ray.run import PlannedStep
 from apollo_ray.store import Counts, Store
 
 Finish = Callable[..., PlannedStep]

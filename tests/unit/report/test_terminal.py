@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
+from apollo_ray.planning import PlannedStep
 from apollo_ray.report import terminal
-from apollo_ray.run import PlannedStep
 from apollo_ray.store import Counts, Store
 
 Finish = Callable[..., PlannedStep]
