@@ -23,6 +23,7 @@ from starlette.exceptions import HTTPException
 
 from apollo_ray.serve import api, text
 from apollo_ray.serve.access import API_KEY, Gate, load_keys
+from apollo_ray.serve.alphas import Alphas, told
 from apollo_ray.serve.answers import Answer, Answers
 from apollo_ray.serve.async_engine import AsyncEngine
 from apollo_ray.serve.audit import AuditLog
@@ -85,13 +86,13 @@ class Endpoint:
         self.reconfigure({})
 
     def reconfigure(self, user_config: dict[str, Any]) -> None:
-        """Take alpha and quotas, or what is given of them, for requests to come; the rest is the deployment's own.
+        """Take alphas and quotas, or what is given of them, for requests to come; the rest is the deployment's own.
 
         Serve calls this at the start and whenever `user_config` changes. Raises ValueError for what cannot be.
         """
         live = LiveSettings.model_validate(self._settings.live.model_dump() | (user_config or {}))
         self.gate.set_quotas(live.quotas)
-        self._answers.alpha = live.alpha
+        self._answers.alphas = Alphas(live.alpha, live.alpha_by_language)
 
     async def check_health(self) -> None:
         """Raises where the engine has died, so that Serve replaces the replica."""
@@ -109,8 +110,8 @@ class Endpoint:
 
     @app.get("/v1/models")
     async def models(self) -> Response:
-        names = [self._settings.model_name, *self._settings.models]
-        return JSONResponse(api.model_list(names, self._settings.max_length, self._answers.alpha))
+        names, alphas = [self._settings.model_name, *self._settings.models], self._answers.alphas
+        return JSONResponse(api.model_list(names, self._settings.max_length, alphas.default, alphas.by_language))
 
     @app.get("/tokenizer_info")
     async def tokenizer_info(self) -> Response:
@@ -136,7 +137,7 @@ class Endpoint:
     async def completions(self, request: Request, body: api.CompletionRequest) -> Response:
         head = self._head("cmpl", "text_completion", body)
         answers, close = self._open(request, body, head["id"], body.prompts, lambda: self._answers.for_completion(body))
-        head |= self._alpha(head, answers)
+        head |= self._alphas(head, answers, body.n)
         choices = [self._answers.completion_choice(index, answer, body) for index, answer in enumerate(answers)]
         if body.stream:
             return self._stream(head, body, answers, [], [choice.take for choice in choices], close)
@@ -149,7 +150,7 @@ class Endpoint:
         head = self._head("chatcmpl", "chat.completion.chunk" if body.stream else "chat.completion", body)
         asked = [[message.plain() for message in body.messages]]
         answers, close = self._open(request, body, head["id"], asked, lambda: self._answers.for_chat(body))
-        head |= self._alpha(head, answers)
+        head |= self._alphas(head, answers, body.n)
         choices = [self._answers.chat_choice(index, answer, body) for index, answer in enumerate(answers)]
         if body.stream:
             opening = [choice.opening() for choice in choices]
@@ -176,7 +177,7 @@ class Endpoint:
             self._audit.write(prompts, [], **fields, status=error.status, code=error.code, param=error.param)
             raise
         series = model.partition("@")[0]  # with alpha, clients could make any number of series
-        fields |= self._alpha(fields, answers).get("proxy", {})
+        fields |= self._alphas(fields, answers, body.n).get("proxy", {})
 
         def close(status: int) -> None:
             used = _usage(answers, body.n)
@@ -236,10 +237,10 @@ class Endpoint:
         name = body.model or self._settings.model_name
         return {"id": f"{prefix}-{uuid.uuid4().hex}", "object": kind, "created": int(time.time()), "model": name}
 
-    def _alpha(self, head: dict[str, Any], answers: list[Answer]) -> dict[str, Any]:
-        """The strength that answers were admitted with; none for a single model."""
+    def _alphas(self, head: dict[str, Any], answers: list[Answer], n: int) -> dict[str, Any]:
+        """The strengths that answers were admitted with, `n` to a prompt; none for a single model."""
         single = self._settings.expert is None or head["model"] in ROLES
-        return {} if single else {"proxy": {"alpha": answers[0].request.weights[1]}}
+        return {} if single else {"proxy": told([(one.request.weights[1], one.language) for one in answers[::n]])}
 
 
 def _usage(answers: list[Answer], n: int) -> dict[str, int]:
