@@ -65,7 +65,7 @@ class Conversation:
         Raises UserError where the server refuses the question, ServiceError where it is gone.
         """
         messages = [*self.messages, {"role": "user", "content": question}]
-        body: dict[str, Any] = {"model": self.model, "messages": messages}
+        body: dict[str, Any] = {"model": self.model, "messages": messages, "temperature": 0}
         if self.mixed:
             body["proxy"] = {"alpha": self.alpha, "attribution": self.attribution}
         whole = ""

@@ -16,7 +16,14 @@ from typing import Any
 import torch
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from fastapi.responses import (
+    HTMLResponse,
+    JSONResponse,
+    PlainTextResponse,
+    RedirectResponse,
+    Response,
+    StreamingResponse,
+)
 from ray import serve
 from ray.serve.config import BackpressureConfig
 from starlette.exceptions import HTTPException
@@ -31,6 +38,7 @@ from apollo_ray.serve.engine import Engine
 from apollo_ray.serve.guard import Guard, refusal
 from apollo_ray.serve.metrics import Metrics
 from apollo_ray.serve.models import check_models, end_tokens, load_models, resolve_model
+from apollo_ray.serve.page import chat_page
 from apollo_ray.serve.settings import ROLES, EndpointSettings, LiveSettings
 
 __all__ = ["API_KEY", "Endpoint", "app", "build"]
@@ -102,6 +110,15 @@ class Endpoint:
     async def health(self) -> Response:
         dead = self._engine.failure is not None
         return JSONResponse({"status": "engine died" if dead else "ok"}, 503 if dead else 200)
+
+    @app.get("/", include_in_schema=False)
+    async def root(self, request: Request) -> Response:
+        return RedirectResponse(f"{request.scope.get('root_path', '')}/chat")
+
+    @app.get("/chat", include_in_schema=False)
+    async def page(self) -> Response:
+        html, headers = chat_page()
+        return HTMLResponse(html, headers=headers)
 
     @app.get("/metrics")
     async def metrics(self) -> Response:
