@@ -9,22 +9,22 @@ from apollo_ray.endpoint.subject import MARK, TEXTS, SkipError, Subject, demand
 
 def end_token(subject: Subject) -> str:
     """A token that ends answers ends one at once: the model's own, and one that the request names."""
-    own = "the model's own is not told"
+    own = "the server names no end token;"
     try:
         token, number = end(subject)
     except SkipError:
         pass
     else:
         _ends_at_once(subject, f"the end token {token!r}", {str(number): 100})
-        own = f"{token!r} and"
+        own = f"{token!r} ends an answer;"
     named = subject.tokens(TEXTS["en"])[0]
     try:
         _ends_at_once(subject, f"stop_token_ids [{named}]", {str(named): 100}, stop_token_ids=[named])
     except RefusedError as error:
         if subject.ours or error.reply.status not in (400, 422):
             raise
-        return f"{own} ends an answer; stop_token_ids are refused"
-    return f"{own} a token of stop_token_ids end an answer with finish_reason stop"
+        return f"{own} stop_token_ids are refused"
+    return f"{own} so does a token of stop_token_ids, with finish_reason stop"
 
 
 def _ends_at_once(subject: Subject, what: str, bias: dict[str, int], **body: Any) -> None:

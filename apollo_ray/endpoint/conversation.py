@@ -78,7 +78,8 @@ class Conversation:
                     if part.text or part.tokens:
                         yield part
         except RefusedError as error:
-            raise UserError(f"the server refuses: {error.reply.message}") from error
+            hint = "; /reset forgets what was said before" if self.messages else ""
+            raise UserError(f"the server refuses: {error.reply.message}{hint}") from error
         self.messages = [*messages, {"role": "assistant", "content": whole}]
 
     def command(self, line: str) -> str | None:

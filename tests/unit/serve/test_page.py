@@ -182,7 +182,7 @@ def test_both_sides_answer_and_show_where_tokens_came_from(
     assert shades == ["token", "token d1", "token d2", "token d3", "token d4"][: len(ANSWERS[lang])]
     tokens.nth(1).hover()
     told = turn.locator("[data-side=right] .about").inner_text()
-    assert all(part in told for part in ("0.100", "-3.25", "-0.50", "-2.00", "anti-expert", "61 %"))
+    assert all(part in told for part in ("0.100 nats from the base", "-3.25", "-0.50", "-2.00", "anti-expert", "61 %"))
     assert "alpha 0.5 (hi)" in turn.locator("[data-side=right] h3").inner_text()
     direction = turn.locator("[data-side=right] .text").evaluate("node => getComputedStyle(node).direction")
     assert direction == ("rtl" if lang == "ar" else "ltr")
