@@ -27,6 +27,7 @@ def serve(file: File, words: Words = None) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopped.set())
         say(f"serving at {address} (Ctrl-C ends it); a research tool, not a medical device")
+        say(f"for people: {address.removesuffix('/v1')}/chat")
         stopped.wait()
         say("stopping")
 

@@ -3,7 +3,6 @@
 import math
 from typing import Any
 
-from apollo_ray.endpoint.client import RefusedError
 from apollo_ray.endpoint.subject import MARK, TEXTS, SkipError, Subject, demand
 
 CLOSE = 0.1
@@ -130,14 +129,9 @@ def attribution(subject: Subject) -> str:
         raise SkipError("the model is no ensemble of this package")
     name = subject.model.partition("@")[0]
     asked: dict[str, Any] = {"model": name, "max_tokens": 8, "temperature": 0, "logprobs": 1}
-    try:
-        zero, one = [
-            subject.complete(**asked, proxy={"alpha": alpha, "attribution": True})["choices"][0] for alpha in (0, 1)
-        ]
-    except RefusedError as error:
-        if "no expert" in error.reply.message:
-            raise SkipError("this deployment has a base alone") from error
-        raise
+    zero, one = [
+        subject.complete(**asked, proxy={"alpha": alpha, "attribution": True})["choices"][0] for alpha in (0, 1)
+    ]
     entries = zero.get("proxy", {}).get("attribution", [])
     own = zero["logprobs"]["token_logprobs"]
     demand(len(entries) == len(own), f"{len(own)} tokens have {len(entries)} entries of attribution")

@@ -70,7 +70,7 @@ class Subject:
 
     @property
     def mixed(self) -> bool:
-        """Whether the model is an ensemble of ours."""
+        """Whether the model is an ensemble of ours: a deployment of a base alone lists no alpha."""
         return self.ours and "alpha" in self.entry
 
     def get(self, path: str) -> Any:

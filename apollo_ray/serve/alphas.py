@@ -40,6 +40,12 @@ class Alphas:
         if self.by_language:
             tag("Profiles take a quarter of a second to load, for which no request should wait.")
 
+    @property
+    def listed(self) -> dict[str, Any]:
+        """As /v1/models tells them."""
+        by_language = {"alpha_by_language": dict(self.by_language)} if self.by_language else {}
+        return {"alpha": self.default} | by_language
+
     def choose(self, texts: Callable[[], Sequence[str]]) -> Chosen:
         """By the first of `texts` whose language is sure; they are asked for only where a language can matter."""
         for text in texts() if self.by_language else ():

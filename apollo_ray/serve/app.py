@@ -127,8 +127,9 @@ class Endpoint:
 
     @app.get("/v1/models")
     async def models(self) -> Response:
-        names, alphas = [self._settings.model_name, *self._settings.models], self._answers.alphas
-        return JSONResponse(api.model_list(names, self._settings.max_length, alphas.default, alphas.by_language))
+        names = [self._settings.model_name, *self._settings.models]
+        mix = self._answers.alphas.listed if self._settings.expert else {}
+        return JSONResponse(api.model_list(names, self._settings.max_length, mix))
 
     @app.get("/tokenizer_info")
     async def tokenizer_info(self) -> Response:

@@ -25,8 +25,6 @@ from transformers import (
 )
 
 from apollo_ray.config import load_config
-from apollo_ray.endpoint.checks import check_endpoint
-from apollo_ray.endpoint.client import Endpoint
 from apollo_ray.planning import plan
 from apollo_ray.run import execute, export_ensemble
 from apollo_ray.store import Store
@@ -200,18 +198,9 @@ def test_the_openai_server_of_vllm_echoes_with_log_probabilities(served: str, wa
         choices = json.load(reply)["choices"]
     assert len(choices) == len(prompts)
     for choice, prompt, one in zip(choices, prompts, wanted["ensemble"], strict=True):
-        text = tokenizer.decode(prompt + one["tokens"])
+        text = tokenizer.decode(prompt + one["tokens"], skip_special_tokens=True)
         assert choice["text"].rstrip("\ufffd") == text.rstrip("\ufffd")  # vLLM keeps half a character back
         first, *rest = choice["logprobs"]["token_logprobs"]
         assert first is None
         scores = one["prompt_logprobs"] + one["logprobs"]
         assert max(abs(a - b) for a, b in zip(rest, scores, strict=True)) < CLOSE
-
-
-def test_doctor_finds_the_server_fit(served: str) -> None:
-    found = {check.name: check for check in check_endpoint(Endpoint(served))}
-    for check in found.values():
-        print(check)
-    assert {name: check.found for name, check in found.items() if check.passed is False} == {}
-    skipped = {name for name, check in found.items() if check.passed is None}
-    assert skipped <= {"tokenizer info", "alpha 0", "attribution", "unknown fields", "wrong keys"}
