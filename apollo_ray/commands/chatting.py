@@ -21,6 +21,8 @@ NOTICE = "a research tool, not a medical device: answers can be wrong, and none 
 SHADES = ((0.1, "black on #fff0c2"), (0.5, "black on #ffcf70"), (2.0, "black on #ff9d5c"))
 """From this divergence on in nats, how a token is shown."""
 STEERED = 3  # tokens that are told of after an answer
+CONTROLS = {code: "\ufffd" for code in (*range(32), *range(127, 160)) if code not in (9, 10)}
+"""What a model writes must not steer the terminal; a pipe gets it as it is."""
 
 
 @guarded
@@ -90,7 +92,10 @@ def _turn(conversation: Conversation, line: str) -> bool:
     with closing(conversation.ask(line)) as answer:
         for part in answer:
             parts.append(part)
-            console.print(_shown(part), end="")
+            if console.is_terminal:
+                console.print(_shown(part), end="")
+            else:
+                console.file.write(part.text)
     console.print()
     for token in sorted((token for part in parts for token in part.tokens), key=_divergence)[-STEERED:][::-1]:
         numbers = ", ".join(f"{role} {token[role]:.2f}" for role in ("base", "expert", "anti_expert"))
@@ -100,7 +105,7 @@ def _turn(conversation: Conversation, line: str) -> bool:
 
 def _shown(part: Part) -> Text:
     style = next((style for least, style in reversed(SHADES) if part.divergence >= least), "")
-    return Text(part.text, style=style, end="")
+    return Text(part.text.translate(CONTROLS), style=style, end="")
 
 
 def _divergence(token: Mapping[str, Any]) -> float:

@@ -67,22 +67,23 @@ class Endpoint:
         Raises RefusedError for any other status than 200 and for an error within the stream, ServiceError where the
         connection is lost.
         """
-        sent = {**body, "stream": True}
+        sent, trouble = {**body, "stream": True}, "does not answer"
         try:
             with closing(
                 self._client.post(path, body=sent, cast_to=object, stream=True, stream_cls=openai.Stream[object])
             ) as chunks:
+                trouble = "broke the answer off"
                 yield from chunks
         except openai.APIStatusError as error:
             raise RefusedError(_refused(error)) from error
         except openai.APIConnectionError as error:
-            raise ServiceError(f"{self.root} does not answer: {error.__cause__ or error}") from error
+            raise ServiceError(f"{self.root} {trouble}: {error.__cause__ or error}") from error
         except openai.APIError as error:  # openai's class for an error that arrives as a chunk
             raise RefusedError(Reply(500, {"error": {"message": error.message}})) from error
-        except Exception as error:  # within a stream openai lets its HTTP library's errors through: httpx's or httpx2's
+        except Exception as error:  # within a stream openai 2 lets through what its HTTP library raises
             if not type(error).__module__.startswith("httpx"):
                 raise
-            raise ServiceError(f"{self.root} broke the answer off: {error}") from error
+            raise ServiceError(f"{self.root} {trouble}: {error}") from error
 
 
 class RefusedError(Exception):

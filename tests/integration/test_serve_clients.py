@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from ray import serve
 from typer.testing import CliRunner
 
 from apollo_ray.cli import app
@@ -36,12 +38,16 @@ TEXTS = [
 
 
 @pytest.fixture(scope="module")
-def address(ray_session: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """An ensemble with alphas by language behind a key, at `http://host:port/v1`."""
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("models")
     tokenizer = train_bpe(TEXTS * 4, 420)
     sizes = {"base": (0, 48), "expert": (1, 32), "anti_expert": (2, 32)}
-    models = {role: str(_model(folder / role, seed, size, tokenizer)) for role, (seed, size) in sizes.items()}
+    return {role: str(_model(folder / role, seed, size, tokenizer)) for role, (seed, size) in sizes.items()}
+
+
+@pytest.fixture(scope="module")
+def address(ray_session: None, models: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """An ensemble with alphas by language behind a key, at `http://host:port/v1`."""
     settings = StageSettings(
         **models, alpha_by_language={"hi": 0.5, "en": 0.25}, max_length=512, slots=4, port=0, cpus_per_replica=0.5
     )
@@ -68,7 +74,9 @@ def test_doctor_finds_the_endpoint_fit(address: str, monkeypatch: pytest.MonkeyP
 
 def _chat(address: str, lines: str, *options: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "apollo_ray.cli", "chat", address, *options]
-    return subprocess.run(command, input=lines, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, input=lines.encode(), capture_output=True, timeout=120)
+    # Not text=True: that would make line ends of the carriage returns that random models write.
+    return subprocess.CompletedProcess(command, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 def test_a_chat_from_a_pipe_writes_answers_and_nothing_else(address: str) -> None:
@@ -87,6 +95,25 @@ def test_a_chat_from_a_pipe_writes_answers_and_nothing_else(address: str) -> Non
     refused = _chat(address, "What helps?\n", "--model", "gpt")
     assert refused.returncode == 2
     assert "there are: ensemble, base" in refused.stderr
+
+
+def test_a_chat_with_a_file_serves_it_for_as_long(address: str, models: dict[str, str], tmp_path: Path) -> None:
+    """Beside the endpoint that runs, by the CLI in this process, which has Ray."""
+    file = tmp_path / "run.yaml"
+    step = {"stage": "serve", "base": models["base"], "max_length": 64, "cpus_per_replica": 0.2}
+    file.write_text(yaml.safe_dump({"run": "chat", "store": str(tmp_path / "store"), "steps": {"alone": step}}))
+    unfinished = CliRunner().invoke(app, ["chat", str(file)], input="")
+    assert unfinished.exit_code == 2
+    assert "not finished" in unfinished.output
+    assert CliRunner().invoke(app, ["run", str(file)]).exit_code == 0
+    done = CliRunner().invoke(app, ["chat", str(file)], input="/alpha\n")
+    assert done.exit_code == 2
+    assert "'ensemble' has no alpha" in done.output
+    done = CliRunner().invoke(app, ["chat", str(file)], input="What?\n/quit\n")
+    assert done.exit_code == 0, done.output
+    asked = {"model": "base", "messages": [{"role": "user", "content": "What?"}], "temperature": 0, "max_tokens": 8}
+    assert _raw(address, "/v1/chat/completions", asked, KEY)[2]["choices"][0]["message"]["content"][:8] in done.output
+    assert len(serve.status().applications) == 1
 
 
 class Terminal:
