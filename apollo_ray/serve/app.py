@@ -9,21 +9,14 @@ import json
 import os
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from typing import Any
 
 import torch
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import (
-    HTMLResponse,
-    JSONResponse,
-    PlainTextResponse,
-    RedirectResponse,
-    Response,
-    StreamingResponse,
-)
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from ray import serve
 from ray.serve.config import BackpressureConfig
 from starlette.exceptions import HTTPException
@@ -35,6 +28,7 @@ from apollo_ray.serve.answers import Answer, Answers
 from apollo_ray.serve.async_engine import AsyncEngine
 from apollo_ray.serve.audit import AuditLog
 from apollo_ray.serve.engine import Engine
+from apollo_ray.serve.event_stream import EventStream
 from apollo_ray.serve.guard import Guard, refusal
 from apollo_ray.serve.metrics import Metrics
 from apollo_ray.serve.models import check_models, end_tokens, load_models, resolve_model
@@ -197,7 +191,13 @@ class Endpoint:
         series = model.partition("@")[0]  # with alpha, clients could make any number of series
         fields |= self._alphas(fields, answers, body.n).get("proxy", {})
 
+        closed = False
+
         def close(status: int) -> None:
+            nonlocal closed
+            if closed:
+                return
+            closed = True
             used = _usage(answers, body.n)
             self.gate.settle(key, reserved - used["total_tokens"])
             counts = {name: used[name] for name in ("prompt_tokens", "completion_tokens")}
@@ -228,10 +228,10 @@ class Endpoint:
         opening: list[dict[str, Any]],
         takes: list[Callable[[str], dict[str, Any]]],
         close: Callable[[int], None],
-    ) -> StreamingResponse:
+    ) -> EventStream:
         shared = head | ({"usage": None} if body.include_usage else {})
 
-        async def events() -> AsyncIterator[str]:
+        async def events() -> AsyncGenerator[str, None]:
             status = 499
             try:
                 for first in opening:
@@ -249,7 +249,7 @@ class Endpoint:
             finally:
                 close(status)
 
-        return StreamingResponse(events(), media_type="text/event-stream")
+        return EventStream(events(), lambda: close(499))  # counts only where `events` never began
 
     def _head(self, prefix: str, kind: str, body: Body) -> dict[str, Any]:
         name = body.model or self._settings.model_name
