@@ -115,7 +115,9 @@ def repeated(stream: Stream, tokens: int, seed: int) -> Stream:
     copies = int(stream.copy.max()) + 1
     if copies * (passes + 1) > np.iinfo(np.int16).max:
         raise ValueError(f"{tokens} tokens are {passes} passes over its rows of {once}: too many")
-    draw = np.argsort(random_bits(seed, stream.id, stream.copy + np.int16(copies * passes), stream.piece), kind="stable")
+    draw = np.argsort(
+        random_bits(seed, stream.id, stream.copy + np.int16(copies * passes), stream.piece), kind="stable"
+    )
     parts = [np.arange(len(stream))] * passes
     for number in range(len(CLASSES)):
         drawn = draw[stream.sample_class[draw] == number]
