@@ -12,7 +12,7 @@ from apollo_ray import planning
 from apollo_ray.config import load_config
 
 ROOT = Path(__file__).resolve().parents[2]
-RUNS = sorted((ROOT / "jobs" / "configs").glob("*.yaml"))
+RUNS = sorted((ROOT / "jobs" / "configs").rglob("*.yaml"))
 
 
 @pytest.mark.parametrize("file", RUNS, ids=lambda path: path.name)
