@@ -11,8 +11,10 @@ Estimate = tuple[float, float, float]
 """(value, lower end, upper end)."""
 
 
-def wilson_interval(correct: int, total: int) -> tuple[float, float]:
+def wilson_interval(correct: float, total: float) -> tuple[float, float]:
     """95 % score interval of a proportion (Wilson 1927): honest for few items and near 0 and 1. (0, 1) for no items.
+
+    An item that was asked several ways counts by the share of them that was right.
 
     (p + z^2/2n -+ z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n)
     """
@@ -58,7 +60,7 @@ def ratio_interval(values: Sequence[float], weights: Sequence[float]) -> Estimat
     return ratio, ratio - half, ratio + half
 
 
-def paired_difference(gained: int, lost: int, total: int) -> Estimate:
+def paired_difference(gained: float, lost: float, total: int) -> Estimate:
     """Of two accuracies on the same `total` items: `gained` are right in the first alone, `lost` in the second.
 
     The interval is Agresti and Min's (2005), each of the four cells half an item larger, so that it has a width where

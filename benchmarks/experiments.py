@@ -3,8 +3,8 @@
     apollo run jobs/configs/experiments/languages.yaml
     python benchmarks/experiments.py runs/languages runs/rewriting runs/sizes
 
-Each cell is the value, then its difference from the arm that it is held against with a 95 % interval of the difference on
-the same items. The seconds are those of all steps together, from the manifests.
+Each cell is the value, then its difference from the arm that it is held against, with a 95 % interval of the difference
+on the same items. The minutes are those of all steps together, from the manifests.
 """
 
 import sys
@@ -24,9 +24,9 @@ def main(stores: list[str]) -> None:
 
 def _told(run: FinishedRun, experiment: Experiment) -> str:
     seconds = sum(step.seconds or 0.0 for step in run.report.steps)
-    spread = (
-        "" if experiment.spread is None else f" Training tokens of the arms differ by {experiment.spread:.1%} at most."
-    )
+    spread = ""
+    if experiment.spread is not None:
+        spread = f" Training tokens of the arms differ by {experiment.spread:.1%} at most."
     return (
         f"Run `{run.name}`: {len(run.manifests)} steps, {seconds / 60:.1f} minutes of their own.{spread} "
         f"What it cannot show: {experiment.limits}"

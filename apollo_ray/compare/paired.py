@@ -18,8 +18,8 @@ ACCURACY, NATS = "accuracy", "nats"
 METHODS = {"loglikelihood": ACCURACY, "generation": ACCURACY, "perplexity": NATS}
 
 Row = Mapping[str, Any]
-Items = dict[str, Row]
-"""Id of an item -> its EVAL_ANSWER row."""
+Items = dict[str, list[Row]]
+"""Id of an item -> its EVAL_ANSWER rows: one, or one for each order in which its options were shown."""
 
 
 class Cell(NamedTuple):
@@ -35,7 +35,8 @@ def cells(answers: Iterable[Row]) -> dict[Cell, Items]:
     found: dict[Cell, Items] = {}
     for row in answers:
         if row["method"] in METHODS:
-            found.setdefault(Cell(row["benchmark"], row["method"], row["lang"]), {})[row["id"]] = row
+            cell = found.setdefault(Cell(row["benchmark"], row["method"], row["lang"]), {})
+            cell.setdefault(row["id"], []).append(row)
     return found
 
 
@@ -83,19 +84,27 @@ def _value(measure: str, items: Items, everyone: list[str]) -> Estimate:
     if measure == ACCURACY:
         right = sum(_right(items, id) for id in everyone)
         return right / len(everyone), *wilson_interval(right, len(everyone))
-    return ratio_interval([-row["logprob"] for row in items.values()], [row["num_tokens"] for row in items.values()])
+    return ratio_interval(*map(list, zip(*(_nats(rows) for rows in items.values()), strict=True)))
 
 
 def _difference(measure: str, items: Items, others: Items, everyone: list[str]) -> Estimate | None:
     if measure == ACCURACY:
-        pairs = [(_right(items, id), _right(others, id)) for id in everyone]
-        return paired_difference(pairs.count((True, False)), pairs.count((False, True)), len(pairs))
-    both = [id for id in items if id in others]
-    if not both or any(items[id]["num_tokens"] != others[id]["num_tokens"] for id in both):
+        gains = [_right(items, id) - _right(others, id) for id in everyone]
+        return paired_difference(
+            sum(max(0.0, gain) for gain in gains), sum(max(0.0, -gain) for gain in gains), len(gains)
+        )
+    pairs = [(_nats(rows), _nats(others[id])) for id, rows in items.items() if id in others]
+    if not pairs or any(mine[1] != other[1] for mine, other in pairs):
         return None
-    nats = [others[id]["logprob"] - items[id]["logprob"] for id in both]
-    return ratio_interval(nats, [items[id]["num_tokens"] for id in both])
+    return ratio_interval([mine[0] - other[0] for mine, other in pairs], [mine[1] for mine, _ in pairs])
 
 
-def _right(items: Items, id: str) -> bool:
-    return id in items and bool(items[id]["correct"])
+def _nats(rows: list[Row]) -> tuple[float, int]:
+    """(nats, tokens) of a reference answer."""
+    return -rows[0]["logprob"], rows[0]["num_tokens"]
+
+
+def _right(items: Items, id: str) -> float:
+    """Share of an item's orders of options in which it was answered right."""
+    rows = items.get(id, [])
+    return sum(bool(row["correct"]) for row in rows) / len(rows) if rows else 0.0

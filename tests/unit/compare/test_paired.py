@@ -39,6 +39,14 @@ def test_what_one_arm_was_refused_counts_as_not_right_in_it():
     assert found["difference"] == -0.25  # c
 
 
+def test_an_item_in_several_orders_counts_once_by_the_share_that_was_right():
+    new = [choice("a", True) | {"rotation": 0}, choice("a", False) | {"rotation": 1}, choice("b", True)]
+    old = [choice("a", False), choice("b", True)]
+    found = rows_of({"new": cells(new), "old": cells(old)}, {"new": "old", "old": None})["new", "loglikelihood", "en"]
+    assert (found["items"], found["value"], found["low"]) == (2, 0.75, wilson_interval(1.5, 2)[0])
+    assert found["difference"] == 0.25
+
+
 def test_nats_are_per_token_and_paired_text_by_text():
     new = [text("a", -10.0, 5), text("b", -40.0, 10)]
     old = [text("b", -62.0, 10), text("a", -18.0, 5)]
