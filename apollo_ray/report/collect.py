@@ -42,10 +42,15 @@ def collect(store: Store, run: str, steps: list[PlannedStep]) -> Report:
     curations = tuple(map(collect_curation.curation, stage.get("corpus", [])))
     rows = tuple(_step_row(store, step) for step in steps)
     by_step = {manifest.step: manifest for manifest in manifests}
+    experiments = tuple(collect_experiments.experiment(item, by_step) for item in stage.get("compare", []))
     return Report(
         run=run,
         store=store.uri,
-        verdict=(verdict.on_perplexity(perplexities), verdict.on_accuracy(accuracies)),
+        verdict=(
+            verdict.on_perplexity(perplexities),
+            verdict.on_accuracy(accuracies),
+            *map(verdict.on_experiment, experiments),
+        ),
         steps=rows,
         funnels=funnels,
         curations=curations,
@@ -59,7 +64,7 @@ def collect(store: Store, run: str, steps: list[PlannedStep]) -> Report:
         answers=_answers(evaluations),
         services=tuple(_service(manifest) for manifest in stage.get("serve", [])),
         warnings=_warnings(manifests, perplexities),
-        experiments=tuple(collect_experiments.experiment(item, by_step) for item in stage.get("compare", [])),
+        experiments=experiments,
         lineage=lineage(rows),
         data_card=cards.data_card(manifests, funnels, curations, found_leaks),
         model_card=cards.model_card(manifests),

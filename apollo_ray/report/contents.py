@@ -223,7 +223,7 @@ class Service:
 class Report:
     run: str
     store: str
-    verdict: tuple[str, str]
+    verdict: tuple[str, ...]
     steps: tuple[StepRow, ...]
     funnels: tuple[Funnel, ...]
     curations: tuple[Curation, ...]

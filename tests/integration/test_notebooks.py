@@ -12,15 +12,11 @@ ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
-@pytest.fixture(scope="module")
-def finished_store(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> str:
-    return str(request.getfixturevalue("local_store"))
-
-
 @pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
 def test_a_notebook_runs(run_steps, local_store, monkeypatch, file: Path) -> None:
     run_steps(local_store)
     monkeypatch.setenv("APOLLO_STORE", local_store)
+    monkeypatch.setenv("APOLLO_RUN", "mini")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
     notebook = nbformat.read(file, as_version=4)
     kernel = AsyncKernelManager(kernel_name="python3", transport="ipc")

@@ -110,6 +110,10 @@ def test_an_experiment_says_its_question_its_limits_and_what_came_out(
     found = collect(store, "r", compared).experiments[0]
     assert found.outcomes[0].counted == {"better": 1, "worse": 1, "not told apart": 0}
     assert found.spread == pytest.approx(0.02)
+    assert collect(store, "r", compared).verdict[2] == (
+        "Does one language do? qa (nats per token): of 2 differences in single languages 1 better, 1 worse; "
+        "qa (accuracy, loglikelihood): of 1 differences in single languages 1 better, 0 worse."
+    )
     said = Page(page.render(collect(store, "r", compared))).sections["experiments"]
     assert "Does one language do?" in said
     assert "Models of this size know nothing." in said
