@@ -37,7 +37,7 @@ def differences(data: Outcomes, key: str) -> str | None:
                 )
                 axes.plot([scale * cell.difference], [place], "o", color=colour, ms=3.6)
             axes.set_title(label(lang), loc="left")
-            axes.xaxis.set_major_locator(MaxNLocator(3))
+            axes.xaxis.set_major_locator(MaxNLocator(2))
             axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
             axes.grid(axis="x")
         panels[0].set_yticks(range(len(arms)), [label(arm) for arm in arms])
