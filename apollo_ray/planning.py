@@ -36,6 +36,7 @@ STAGES = {
     "train": Stage("apollo_ray.train", 2),
     "evaluate": Stage("apollo_ray.evaluate", 1),
     "serve": Stage("apollo_ray.serve", 1),
+    "compare": Stage("apollo_ray.compare", 1),
 }
 
 
