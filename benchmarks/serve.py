@@ -35,8 +35,8 @@ from apollo_ray.tokenizer.bpe import train_bpe
 
 ENSEMBLE: Weights = (1.0, 1.0, -1.0)
 VOCABULARY, PROMPT, NEW, MOST = 1024, 32, 32, 8
-BASE_LAYERS, ADDED_LAYERS, BASE_HIDDEN = 2, 6, 1024
-SMALL_LAYERS, SMALL_HIDDEN = 3, 320
+BASE_LAYERS, ADDED_LAYERS, BASE_HIDDEN = 2, 14, 512
+SMALL_LAYERS, SMALL_HIDDEN = 2, 256
 HELD_OUT = 5  # every fifth text gives prompts and is not trained on
 TRIO = ("base", "expert", "anti_expert")
 
@@ -102,7 +102,7 @@ def train(folder: Path, seconds: float) -> None:
     everything = torch.tensor([number for some in encoded for number in some])
     unseen = torch.tensor([number for text in held for number in [*tokenizer(text)["input_ids"], 0]])
     base, small = make(BASE_LAYERS, BASE_HIDDEN, 1), make(SMALL_LAYERS, SMALL_HIDDEN, 2)
-    losses = {"base": fit(base, everything, seconds, 1e-3)}
+    losses = {"base": fit(base, everything, seconds, 2e-3)}
     deepen(base).save_pretrained(folder / "base")
     losses["anti_expert"] = fit(small, everything, seconds / 4, 2e-3)
     small.save_pretrained(folder / "anti_expert")
