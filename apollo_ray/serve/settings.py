@@ -79,5 +79,6 @@ class EndpointSettings(Settings):
 class StageSettings(EndpointSettings):
     """A deployment and the address where it listens."""
 
+    engine: Literal["embedded", "vllm"] = "embedded"  # vllm: to export, any architecture that it has
     port: int = how_to_run(8000, ge=0, le=65_535)  # 0: any free port
     host: str = how_to_run("127.0.0.1")
