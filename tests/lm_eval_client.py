@@ -83,13 +83,7 @@ def check(model: Any, direct: Direct, tolerance: float = 1e-4) -> float:
 
     Texts in six languages, greedy flags of token ids, rolling windows and generation up to a stop string.
     """
-    worst = []
-    for (context, answer), (found, greedy) in zip(PAIRS, ask(model, "loglikelihood", PAIRS), strict=True):
-        ids, cut = direct.encode(context + answer), len(direct.encode(context))
-        wanted, flag = direct.loglikelihood(ids[:cut], ids[cut:])
-        worst.append(abs(found - wanted))
-        assert greedy is flag, (context, answer)
-
+    worst = check_texts(model, direct)
     contexts = [direct.encode(context) for context, _ in CASES.values()]
     likeliest = [direct.greedy(context, 6) for context in contexts]
     spoiled = [[*ids[:-1], (ids[-1] + 1) % len(direct.tokenizer)] for ids in likeliest]
@@ -104,6 +98,17 @@ def check(model: Any, direct: Direct, tolerance: float = 1e-4) -> float:
     check_generation(model, direct)
     assert max(worst) < tolerance, max(worst)
     return max(worst)
+
+
+def check_texts(model: Any, direct: Direct) -> list[float]:
+    """Differences of the answers' log-likelihoods in six languages."""
+    differences = []
+    for (context, answer), (found, greedy) in zip(PAIRS, ask(model, "loglikelihood", PAIRS), strict=True):
+        ids, cut = direct.encode(context + answer), len(direct.encode(context))
+        wanted, flag = direct.loglikelihood(ids[:cut], ids[cut:])
+        differences.append(abs(found - wanted))
+        assert greedy is flag, (context, answer)
+    return differences
 
 
 def check_rolling(model: Any, direct: Direct) -> list[float]:
