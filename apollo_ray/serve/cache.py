@@ -51,18 +51,14 @@ class SlotCache:
         self._rows = self._columns = torch.empty(0, dtype=torch.long)
         self._length = 0
         self._first: int | None = None
-        self._start: int | None = None
 
-    def place(
-        self, rows: Tensor, columns: Tensor, length: int, first: int | None = None, start: int | None = None
-    ) -> None:
+    def place(self, rows: Tensor, columns: Tensor, length: int, first: int | None = None) -> None:
         """What the next forward works on: slots `rows` [batch], cells `columns` [batch, width], `length` cells to read.
 
-        `first` is the first row where the rows follow one another: they are then read in place. `start` is the first
-        cell of a row that is alone: writing a stretch takes a fifth of the time of writing cell by cell. A new sequence
-        starts by writing over what its slot held.
+        `first` is the first row where the rows follow one another: they are then read in place. A new sequence starts
+        by writing over what its slot held.
         """
-        self._rows, self._columns, self._length, self._first, self._start = rows, columns, length, first, start
+        self._rows, self._columns, self._length, self._first = rows, columns, length, first
 
     def update(self, keys: Tensor, values: Tensor, layer_idx: int, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
         """Write [batch, heads, width, size] keys and values; return [batch, heads, length, size] of the same slots."""
@@ -70,10 +66,7 @@ class SlotCache:
             self._layers[layer_idx] = (self._reserve(keys), self._reserve(values))
         found = []
         for store, new in zip(self._layers[layer_idx], (keys, values), strict=True):
-            if self._first is not None and self._start is not None:
-                store[self._first, :, self._start : self._start + new.shape[2]] = new[0]
-            else:
-                store[self._rows[:, None], :, self._columns] = new.transpose(1, 2)
+            store[self._rows[:, None], :, self._columns] = new.transpose(1, 2)
             if self._first is None:
                 found.append(store[:, :, : self._length].index_select(0, self._rows))
             else:

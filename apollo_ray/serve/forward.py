@@ -19,7 +19,6 @@ class Batch(NamedTuple):
     mask: Tensor  # the models' dtype [rows, 1, width, length]: 0 or the lowest number
     length: int  # cells to read
     first: int | None  # the first slot, if they follow one another
-    start: int | None  # the first cell of a row that is alone
 
 
 class Forward:
@@ -30,19 +29,9 @@ class Forward:
         self.width, self.slots, self.max_length = width, slots, max_length
         self.device, self.dtype = models["base"].device, models["base"].dtype
         self._caches = {role: SlotCache(slots, max_length) for role in models}
-        self._last: tuple[Any, Batch] | None = None
 
     def batch(self, slots: Sequence[int], starts: Sequence[int], fed: Sequence[Sequence[int]]) -> Batch:
-        """Tokens `fed` to the sequences in `slots`, of which `starts` tokens are in the caches.
-
-        The models of a step are mostly fed the same: the last batch is kept.
-        """
-        key = (tuple(slots), tuple(starts), tuple(map(tuple, fed)))
-        if self._last is None or self._last[0] != key:
-            self._last = key, self._batch(slots, starts, fed)
-        return self._last[1]
-
-    def _batch(self, slots: Sequence[int], starts: Sequence[int], fed: Sequence[Sequence[int]]) -> Batch:
+        """Tokens `fed` to the sequences in `slots`, of which `starts` tokens are in the caches."""
         widest = max(map(len, fed))
         ids, positions, cells = [], [], []
         for start, tokens in zip(starts, fed, strict=True):
@@ -57,12 +46,11 @@ class Forward:
         mask = torch.zeros(seen.shape, dtype=self.dtype, device=self.device)
         mask = mask.masked_fill(~seen, torch.finfo(self.dtype).min)
         first = slots[0] if list(slots) == list(range(slots[0], slots[0] + len(slots))) else None
-        start = starts[0] if len(slots) == 1 else None
-        return Batch(self.tensor(slots), self.tensor(ids), place, self.tensor(cells), mask, length, first, start)
+        return Batch(self.tensor(slots), self.tensor(ids), place, self.tensor(cells), mask, length, first)
 
     def run(self, role: str, batch: Batch, kept: Tensor) -> Tensor:
         """float32 logits [rows, kept, width] of one model at the positions `kept` (int64)."""
-        self._caches[role].place(batch.slots, batch.cells, batch.length, batch.first, batch.start)
+        self._caches[role].place(batch.slots, batch.cells, batch.length, batch.first)
         out = self.models[role](
             input_ids=batch.ids,
             attention_mask=batch.mask,
