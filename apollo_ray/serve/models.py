@@ -32,8 +32,10 @@ def resolve_model(reference: str) -> str:
     return Folder(step, "model", store, manifest).local()
 
 
-def check_models(folders: Mapping[str, str], max_length: int) -> tuple[Any, int]:
+def check_models(folders: Mapping[str, str], max_length: int, cached: bool = True) -> tuple[Any, int]:
     """(the base's tokenizer, number of shared ids) of role -> folder or hub id; reads no weights.
+
+    `cached`: they are to run on this package's own cache, which takes fewer architectures than vLLM.
 
     Raises UserError where one cannot be served with the others.
     """
@@ -44,7 +46,8 @@ def check_models(folders: Mapping[str, str], max_length: int) -> tuple[Any, int]
             tokenizers.append(AutoTokenizer.from_pretrained(folder))
         except (OSError, ValueError) as error:
             raise UserError(f"{role}: {folder!r} is no model folder or Hugging Face id: {error}") from error
-        check_cacheable(configs[-1], role, max_length)
+        if cached:
+            check_cacheable(configs[-1], role, max_length)
     if tokenizers[0].eos_token_id is None:
         raise UserError(f"base: the tokenizer of {folders['base']!r} has no end token: no answer would end")
     heads = [config.get_text_config(decoder=True).vocab_size for config in configs]

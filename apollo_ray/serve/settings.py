@@ -97,6 +97,7 @@ class EndpointSettings(Settings):
 class StageSettings(EndpointSettings):
     """A deployment and the address where it listens."""
 
+    engine: Literal["embedded", "vllm"] = "embedded"  # vllm: to export, any architecture that it has
     alphas: Annotated[str | None, FILES] = None  # JSON file of alpha and alpha_by_language, in place of the two
     unrelated_anti_expert: Literal["refuse", "accept"] = how_to_run("refuse")  # one that the expert was not made from
     port: int = how_to_run(8000, ge=0, le=65_535)  # 0: any free port

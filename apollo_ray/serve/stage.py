@@ -30,10 +30,13 @@ DEADLINE = 180.0
 
 
 def run(context: Context[StageSettings]) -> Result:
-    """A checked deployment: `serve/serve.yaml` for `serve deploy`. Reads configs and tokenizers, no weights."""
+    """A checked deployment: `serve/serve.yaml` for `serve deploy`, or for vLLM nothing but the checks.
+
+    Reads configs and tokenizers, no weights.
+    """
     settings = context.settings
     folders = {role: context.folder(name, "model") for role, name in settings.models.items()}
-    _, width = check_models(folders, settings.max_length)
+    _, width = check_models(folders, settings.max_length, cached=settings.engine == "embedded")
     warnings = _warnings(context)
     for warning in warnings:
         context.say(f"warning: {warning}")
@@ -41,19 +44,21 @@ def run(context: Context[StageSettings]) -> Result:
     for role, name in settings.models.items():
         step = context.inputs.get(name)
         models[role] = {"path": name} | ({"fingerprint": step.fingerprint} if step else {"id": name})
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "serve.yaml"
-        alphas = read_alphas(settings.alphas) if settings.alphas else settings.live
-        summary = {
-            "vocabulary": width,
-            "alpha": alphas.alpha,
-            "alpha_by_language": alphas.alpha_by_language,
-            "models": models,
-            "warnings": warnings,
-        }
-        args = _arguments(settings, summary, context.store)
-        file.write_text(_serve_file(context.step, settings, args), encoding="utf-8")
-        extra = context.store.upload(folder, context.directory, "serve")
+    alphas = read_alphas(settings.alphas) if settings.alphas else settings.live
+    summary = {
+        "vocabulary": width,
+        "alpha": alphas.alpha,
+        "alpha_by_language": alphas.alpha_by_language,
+        "models": models,
+        "warnings": warnings,
+    }
+    extra = []
+    if settings.engine == "embedded":
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "serve.yaml"
+            args = _arguments(settings, summary, context.store)
+            file.write_text(_serve_file(context.step, settings, args), encoding="utf-8")
+            extra = context.store.upload(folder, context.directory, "serve")
     context.say(f"{len(models)} models share {width} token ids")
     return Result(Counts("model", len(models), len(models)), extra=extra, summary=summary)
 
@@ -109,6 +114,8 @@ def running(store: Store, manifest: Manifest, say: Callable[[str], None]) -> Ite
     """
     logging.getLogger("ray.serve").setLevel(logging.WARNING)  # it sets its own level when it is imported
     settings = StageSettings.model_validate(manifest.settings)
+    if settings.engine == "vllm":
+        raise UserError(f"step {manifest.step!r} has engine: vllm; 'apollo export-ensemble' makes its folder for vLLM")
     args = _arguments(settings, manifest.summary, store)
     client = _get_global_client(raise_if_no_controller_running=False)
     name = f"{manifest.step}-{manifest.fingerprint}"
