@@ -76,6 +76,7 @@ EVAL_ITEM = pa.schema(
         ("benchmark", pa.string()),
         ("lang", pa.string()),
         ("task", pa.string()),  # choice, text or ask
+        ("context", pa.string()),  # a text that the question is about (PubMedQA); null for most
         ("question", pa.string()),
         ("letters", pa.list_(pa.string())),  # empty unless task is choice
         ("options", pa.list_(pa.string())),  # as many as letters

@@ -97,6 +97,7 @@ def _item(row: dict[str, Any], benchmark: Benchmark, uri: str) -> dict[str, Any]
         "benchmark": benchmark.name,
         "lang": benchmark.lang or _lang(row.get("lang"), uri),
         "task": benchmark.task,
+        "context": _text(row.get("context")) or None,
         "question": question,
         "letters": letters,
         "options": options,

@@ -14,11 +14,10 @@ from typing import Any
 import openai
 
 from apollo_ray.errors import ServiceError, UserError
-from apollo_ray.evaluate import prompts, score
+from apollo_ray.evaluate import prompts, protocols, score
 from apollo_ray.evaluate.settings import Method, StageSettings
 
 TEXTS_PER_REQUEST = 8  # prompts of reference answers that share a request
-LETTER_TOKENS = 8  # that a generated choice may have: "The correct answer is (B)." and its kin in six languages
 LOGPROB_DIGITS = 4
 """Decimals that a row keeps: float32 sums move by some 1e-6 nats with the requests that share a batch."""
 REFUSED = "refused_by_endpoint"
@@ -126,13 +125,14 @@ class _Endpoint:
             return [Outcome(job.items[0], job.model, job.method, reason=REFUSED, detail=str(refusal)[:500])]
 
     async def _loglikelihood(self, model: str, item: Item) -> Outcome:
-        prompt = prompts.choice_prompt(item)
-        pairs = [(prompt, continuation) for continuation in prompts.choice_continuations(item)]
+        ask = protocols.choice_ask(item, self.settings.protocol)
+        pairs = [(ask.prompt, continuation) for continuation in ask.continuations]
         scores = await self._scores(model, pairs)
         unusable = next((one for one in scores if isinstance(one, str)), None)
         if unusable:
             return Outcome(item, model, "loglikelihood", reason=UNUSABLE, detail=unusable)
-        found = {letter: one for letter, one in zip(item["letters"], scores, strict=True) if not isinstance(one, str)}
+        letters = [item["letters"][place] for place in ask.order]  # the item's own, in displayed order
+        found = {letter: one for letter, one in zip(letters, scores, strict=True) if not isinstance(one, str)}
         letter = score.choose([found[name][0] for name in item["letters"]], item["letters"])
         answer = _row(item, model, "loglikelihood") | {
             "prediction": letter,
@@ -143,14 +143,16 @@ class _Endpoint:
         return Outcome(item, model, "loglikelihood", answer)
 
     async def _generation(self, model: str, item: Item) -> Outcome:
-        choices = await self._complete(model, [prompts.choice_prompt(item)], max_tokens=LETTER_TOKENS, stop=["\n"])
+        ask = protocols.choice_ask(item, self.settings.protocol)
+        stop = list(ask.stop) or openai.omit
+        choices = await self._complete(model, [ask.prompt], max_tokens=ask.max_tokens, stop=stop)
         text = choices[0].text or ""
-        letter = score.extract_letter(text, item["letters"], item["lang"])
+        letter = protocols.read_letter(text, ask, item, self.settings.protocol)
         answer = {"prediction": letter, "output": text, "correct": letter == item["answer"]}
         return Outcome(item, model, "generation", _row(item, model, "generation") | answer)
 
     async def _perplexity(self, job: Job) -> list[Outcome]:
-        pairs = [(prompts.text_prompt(item["question"]), item["answer"]) for item in job.items]
+        pairs = [(protocols.text_prompt(item), item["answer"]) for item in job.items]
         outcomes = []
         for item, one in zip(job.items, await self._scores(job.model, pairs), strict=True):
             if isinstance(one, str):

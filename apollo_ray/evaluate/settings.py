@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from apollo_ray.config import FILES, INPUT, Name, Settings, how_to_run
+from apollo_ray.evaluate.protocols import Protocol
 
 Task = Literal["choice", "text", "ask"]
 ChoiceMethod = Literal["loglikelihood", "generation"]
@@ -29,6 +30,7 @@ class StageSettings(Settings):
     models: Annotated[tuple[str, ...], Field(min_length=1)]  # names that the endpoint knows
     benchmarks: Annotated[tuple[Benchmark, ...], Field(min_length=1)]
     methods: Annotated[tuple[ChoiceMethod, ...], Field(min_length=1)] = ("loglikelihood", "generation")  # of choice
+    protocol: Protocol = "strict"  # paper: as published, faults included, to hold against Table 3 alone
     template: Literal["apollo"] = "apollo"  # User:{question}\nAssistant:
     max_new_tokens: Annotated[int, Field(ge=1)] = 64  # of an answer to a free question
     limit: Annotated[int, Field(ge=1)] | None = None  # items per benchmark and language, the first in order of id

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from apollo_ray.errors import UserError
-from apollo_ray.evaluate import client, prompts, statistics
+from apollo_ray.evaluate import client, statistics
 from apollo_ray.evaluate.benchmarks import first_items, parse_items
 from apollo_ray.evaluate.settings import Benchmark, StageSettings
 from apollo_ray.records import DROPPED, EVAL_ANSWER, MAX_ROW_CHARACTERS
@@ -54,7 +54,7 @@ def run(context: Context[StageSettings]) -> Result:
             context.store.write_table(f"{context.directory}/data", pa.Table.from_pylist(answers, schema=EVAL_ANSWER))
         ],
         dropped=[context.store.write_table(f"{context.directory}/dropped", dropped)] if dropped.num_rows else [],
-        summary=_summary(answers, refusals) | {"warnings": warnings},
+        summary=_summary(answers, refusals, settings.protocol) | {"warnings": warnings},
     )
 
 
@@ -121,14 +121,14 @@ def _warnings(refusals: list[client.Outcome]) -> list[str]:
     ]
 
 
-def _summary(answers: list[dict[str, Any]], refusals: list[client.Outcome]) -> dict[str, Any]:
+def _summary(answers: list[dict[str, Any]], refusals: list[client.Outcome], protocol: str) -> dict[str, Any]:
     refused = [
         {"model": one.model, "method": one.method, "benchmark": one.item["benchmark"], "lang": one.item["lang"]}
         for one in refusals
     ]
     accuracy = statistics.accuracy_rows(answers, refused)
     return {
-        "mode": prompts.MODE,
+        "mode": protocol,
         "accuracy": accuracy,
         "macro_accuracy": statistics.macro_rows(accuracy),
         "perplexity": statistics.perplexity_rows(answers, refused),

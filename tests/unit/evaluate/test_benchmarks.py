@@ -27,6 +27,7 @@ def test_a_choice_row_becomes_an_item():
             "benchmark": "mini",
             "lang": "en",
             "task": "choice",
+            "context": None,
             "question": "Which?",
             "letters": ["A", "B"],
             "options": ["one", "two"],
