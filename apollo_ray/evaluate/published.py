@@ -106,6 +106,11 @@ def continuations(item: Item) -> list[str]:
     return [words.answer.format(f"({letter})") for letter in item["letters"]]
 
 
+def last_letter(item: Item) -> str:
+    """The last letter that the published prompt allows, in Latin letters."""
+    return "C" if item["context"] else "E" if item["lang"] == "fr" else "D"
+
+
 def draw_shots(item: Item, items: Sequence[Item], number: int) -> list[Item]:
     """`number` other items of the same benchmark, drawn from the test set as published, seeded by the item's id.
 

@@ -15,7 +15,7 @@ Z_95 = NormalDist().inv_cdf(0.975)
 MAX_EXPONENT = 700.0  # e^709.8 is past a float64
 
 
-def wilson_interval(correct: int, total: int) -> tuple[float, float]:
+def wilson_interval(correct: float, total: float) -> tuple[float, float]:
     """95 % score interval of a proportion (Wilson 1927): honest for few items and near 0 and 1. (0, 1) for no items.
 
     (p + z^2/2n -+ z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n)
@@ -38,6 +38,10 @@ def accuracy_rows(answers: Iterable[Row], refusals: Iterable[Row] = ()) -> list[
 
     `refusals` are rows with the same four keys. Unparsed answers count as not correct. A cell of which every answer was
     refused has no row: nothing was measured.
+
+    With rotations an item has several answers. `accuracy` is then the mean over all of them, `all_right` the share of
+    the items that every rotation answered right (a refused one did not). The interval counts items, not answers: the
+    rotations of one item say nearly the same.
     """
     rows = []
     for key, answered, refused in _grouped(answers, refusals, ("loglikelihood", "generation")):
@@ -45,7 +49,12 @@ def accuracy_rows(answers: Iterable[Row], refusals: Iterable[Row] = ()) -> list[
             continue
         correct = sum(answer["correct"] for answer in answered)
         total = len(answered) + refused
-        low, high = wilson_interval(correct, total)
+        items: dict[str, list[bool]] = {}
+        for answer in answered:
+            items.setdefault(answer["id"], []).append(answer["correct"])
+        rotations = max(map(len, items.values()))
+        units = max(len(items), total / rotations)  # a refused item is a unit too
+        low, high = wilson_interval(correct / total * units, units)
         rows.append(
             key
             | {
@@ -54,6 +63,8 @@ def accuracy_rows(answers: Iterable[Row], refusals: Iterable[Row] = ()) -> list[
                 "unparsed": sum(answer["prediction"] is None for answer in answered),
                 "refused": refused,
                 "accuracy": correct / total,
+                "rotations": rotations,
+                "all_right": sum(len(found) == rotations and all(found) for found in items.values()) / units,
                 "low": low,
                 "high": high,
             }
