@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from apollo_ray.evaluate import prompts, published
-from apollo_ray.evaluate.score import extract_letter
+from apollo_ray.evaluate.extract import extract_letter
 
 Protocol = Literal["strict", "paper"]
 Item = Mapping[str, Any]
@@ -61,8 +61,12 @@ def choice_ask(
 
 def read_letter(text: str, ask: ChoiceAsk, item: Item, protocol: Protocol) -> str | None:
     """The item's own letter that a generated `text` names; None where none can be read."""
-    displayed = published.read_letter(text) if protocol == "paper" else extract_letter(text, ask.letters, item["lang"])
+    displayed = published.read_letter(text) if protocol == "paper" else _stated(text, ask, item)
     return None if displayed is None else ask.own_letter(displayed)
+
+
+def _stated(text: str, ask: ChoiceAsk, item: Item) -> str | None:
+    return extract_letter(text, ask.letters, item["lang"], [item["options"][place] for place in ask.order])
 
 
 def text_prompt(item: Item) -> str:
