@@ -84,7 +84,7 @@ def extract_letter(text: str, letters: Sequence[str], lang: str, options: Sequen
     if letter is None and not reader.found:
         meant = [own for own, option in zip(letters, options, strict=False) if fold(option) == fold(plain)]
         return meant[0] if len(meant) == 1 and fold(plain) else None
-    if letter not in letters or (options and _contradicted(plain, letter, letters, options)):
+    if letter is None or letter not in letters or (options and _contradicted(plain, letter, letters, options)):
         return None
     return letter
 
@@ -105,7 +105,8 @@ def _contradicted(plain: str, letter: str, letters: Sequence[str], options: Sequ
     """Whether the whole answer is the letter and the text of another option."""
     folded = [fold(option) for option in options]
     said = re.fullmatch(r"\W*\w\W+(.+)", plain.splitlines()[0])
-    return bool(said) and fold(said[1]) in folded and folded.index(fold(said[1])) != list(letters).index(letter)
+    behind = fold(said[1]) if said else ""
+    return behind in folded and folded.index(behind) != list(letters).index(letter)
 
 
 class _Reader:

@@ -20,18 +20,18 @@ CUES = {
     r"|\b(?:choose|chose|select|pick|go\s+with)\s+(?:the\s+)?(?:option\s+|choice\s+|answer\s+|letter\s+)?"
     r"|\b(?:it\s+is|it's|it\s+would\s+be|it\s+must\s+be)\s+(?:option\s+)?"
     r"|^(?:so|thus|hence|therefore),?\s+(?:option\s+)?|^(?:option|choice|letter)\s+",
-    "zh": r"(?:答案|选(?:择|项)?(?:选项)?)\s*(?:应该|应当|应)?\s*(?:是|为|选|:)?\s*(?:选项)?|应(?:该|当)?[是为]\s*",
-    "hi": r"(?:उत्तर|जवाब|विकल्प)\s*(?:है|:|-)?\s*(?:विकल्प\s*)?",
+    "zh": r"(?:答案|选(?:择|项)?(?:选项)?)\s*(?:应[该当]?)?\s*(?:[是为选]\s*:?|:)?\s*(?:选项)?|应[该当]?[是为]\s*",
+    "hi": r"(?:उत्तर|जवाब|विकल्प)\s*(?:है\s*:?|:|-)?\s*(?:विकल्प\s*)?",
     "es": r"\b(?:respuesta|opción|alternativa)(?:\s+(?:correcta|adecuada|apropiada|acertada|exacta|final|verdadera))?"
-    rf"\s*(?:es|sería|:)\s*{_OPTION_ES}"
+    rf"\s*(?:(?:es|sería)\s*:?|:)\s*{_OPTION_ES}"
     rf"|\bcorrecta\s*(?:es|:)\s*{_OPTION_ES}|\b(?:elijo|elegiría|escojo|selecciono|marco)\s+{_OPTION_ES}"
     rf"|\b(?:es|sería)\s+la\s+(?:opción\s+|respuesta\s+)?|^la\s+|^(?:la\s+)?(?:opción|letra|alternativa)\s+",
     "fr": r"\b(?:réponse|option|proposition)(?:\s+(?:correcte|exacte|juste|finale|adéquate))?\s*"
-    rf"(?:est|serait|:)\s*(?:donc\s+)?{_OPTION_FR}"
+    rf"(?:(?:est|serait)\s*:?|:)\s*(?:donc\s+)?{_OPTION_FR}"
     rf"|\b(?:choisis|choisirais|sélectionne|opte\s+pour)\s+{_OPTION_FR}|\bs'agit\s+de\s+{_OPTION_FR}"
     rf"|\bc'est\s+{_OPTION_FR}|^la\s+|^(?:l')?(?:option|lettre|proposition)\s+",
     "ar": r"(?:ال)?(?:[إا]جابة|[إا]جابتي|جواب|خيار)(?:\s+(?:الصحيحة?|الأنسب|النهائية?))?"
-    r"(?:\s+(?:على|عن)\s+هذا\s+السؤال)?\s*(?:هي|هو|:|-)?\s*(?:الخيار\s+|الحرف\s+)?|(?:أختار|اخترت|نختار)\s+(?:الخيار\s+)?|^الحرف\s+",
+    r"(?:\s+(?:على|عن)\s+هذا\s+السؤال)?\s*(?:(?:هي|هو)\s*:?|:|-)?\s*(?:الخيار\s+|الحرف\s+)?|(?:أختار|اخترت|نختار)\s+(?:الخيار\s+)?|^الحرف\s+",
 }
 """After which a letter is a statement."""
 

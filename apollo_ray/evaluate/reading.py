@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from apollo_ray.evaluate import published, shots
 from apollo_ray.evaluate.audit import Audit, Finding, Key, audit, key_of
@@ -55,6 +56,12 @@ class Reading:
             },
             "audit": self.audit.as_json()["cells"],
         }
+
+    def excluded(self) -> list[dict[str, str]]:
+        """The rows of `dropped` that could be read: {id, reason, detail}."""
+        rows = self.dropped.filter(pc.field("rule") == AUDIT_RULE).select(["id", "reason", "detail"])
+        found: list[dict[str, str]] = rows.to_pylist()
+        return found
 
 
 def read(settings: StageSettings) -> Reading:
