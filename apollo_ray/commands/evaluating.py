@@ -1,5 +1,6 @@
 """audit."""
 
+import importlib
 import json
 from typing import Annotated
 
@@ -9,7 +10,7 @@ from rich.table import Table
 
 from apollo_ray.commands.common import File, Words, console, guarded, load_words
 from apollo_ray.errors import UserError
-from apollo_ray.planning import plan
+from apollo_ray.planning import STAGES, plan
 from apollo_ray.store import Store
 
 AUDITS = "audits"
@@ -25,25 +26,20 @@ def audit(
 
     Asks no model. Runs no other step.
     """
-    from apollo_ray.evaluate.audit import UNFIT
-    from apollo_ray.evaluate.reading import read
-    from apollo_ray.evaluate.settings import StageSettings
-
     config, only = load_words(file, words)
     steps = [step for step in plan(config, only) if step.stage == "evaluate" and (not only or step.name in only)]
     if not steps:
         raise UserError(f"{file}: no step of stage 'evaluate'{f' among {only}' if only else ''}")
     store = Store(config.store)
     for step in steps:
-        assert isinstance(step.settings, StageSettings)
-        reading = read(step.settings)
+        reading = importlib.import_module(f"{STAGES[step.stage].package}.reading").read(step.settings)
         table = Table(
             *("benchmark", "lang", "items", "unfit", "majority", "chance", "found"),
             title=f"{step.name}: {len(reading.items)} of {len(reading.pool)} items are asked",
         )
         for cell in reading.audit.cells:
             found = "\n".join(
-                f"{'[red]' if reason in UNFIT else '[dim]'}{reason} {count}[/]"
+                f"{'[red]' if reason in reading.audit.unfit_reasons else '[dim]'}{reason} {count}[/]"
                 for reason, count in cell.reasons.items()
             )
             majority = f"{cell.majority_letter} {cell.majority:.1%}"

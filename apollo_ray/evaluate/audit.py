@@ -64,6 +64,7 @@ class Cell:
 class Audit:
     cells: list[Cell]
     findings: list[Finding]
+    unfit_reasons: tuple[str, ...] = UNFIT
 
     def unfit(self, protocol: Protocol) -> dict[Key, Finding]:
         """(benchmark, lang, id) -> why the item should not be asked. Paper asks all that the published scripts ask."""

@@ -112,7 +112,7 @@ def _item(row: dict[str, Any], benchmark: Benchmark, uri: str, cut_golds: bool) 
     answer = fault = None
     if benchmark.task == "choice":
         letters, options = _options(row.get("options"))
-        answer = _letters(row.get("answer"), letters, options)
+        answer = _letters(row.get("answer"), letters, options, by_place=isinstance(row["options"], list))
         if len(answer) > 1:
             fault = f"several_answers: {row.get('answer')!r} names more than one letter"[:200]
             if not cut_golds:
@@ -192,9 +192,9 @@ def _options(value: Any) -> tuple[list[str], list[str]]:
     return letters, [named[letter] for letter in letters]
 
 
-def _letters(value: Any, letters: list[str], options: list[str]) -> str:
+def _letters(value: Any, letters: list[str], options: list[str], by_place: bool) -> str:
     """The letters of the gold, one as a rule."""
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(letters):
+    if by_place and isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(letters):
         return letters[value]
     if isinstance(value, list) and all(isinstance(part, str) for part in value):
         value = ",".join(value)

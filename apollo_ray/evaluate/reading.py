@@ -77,10 +77,7 @@ def read(settings: StageSettings) -> Reading:
     dev = pa.concat_tables(held).to_pylist() if held else []
     audited = audit(pool, dev)
     unfit = _unfit(settings, audited)
-    asked = [
-        first_items(rows.filter(pa.array([key_of(item) not in unfit for item in rows.to_pylist()])), settings.limit)
-        for rows in found
-    ]
+    asked = [first_items(_without(rows, unfit), settings.limit) for rows in found]
     dropped.append(_excluded(pool, unfit))
     return Reading(
         items=pa.concat_tables(asked).to_pylist(),
@@ -100,6 +97,10 @@ def _unfit(settings: StageSettings, audited: Audit) -> dict[Key, Finding]:
     if strict and not exclude:
         unfit = audited.by_reason("several_answers")
     return unfit if strict else unfit | audited.unfit("paper")
+
+
+def _without(rows: pa.Table, unfit: Mapping[Key, Finding]) -> pa.Table:
+    return rows.filter(pa.array([key_of(item) not in unfit for item in rows.to_pylist()], pa.bool_()))
 
 
 def _excluded(pool: Sequence[Item], unfit: Mapping[Key, Finding]) -> pa.Table:

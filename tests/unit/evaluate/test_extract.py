@@ -1,8 +1,12 @@
+import importlib.util
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from apollo_ray.evaluate.extract import extract_letter
+from apollo_ray.records import LANGUAGES
 
 LETTERS = ("A", "B", "C", "D")
 
@@ -124,3 +128,46 @@ def test_a_letter_that_is_read_stands_in_the_text(text, lang):
 @given(st.sampled_from(LETTERS), st.sampled_from(["{}", "{}.", "({})", "{})", "（{}）", "The answer is {}."]))
 def test_no_letter_is_favoured(letter, form):
     assert extract_letter(form.format(letter), LETTERS, "en") == letter
+
+
+@pytest.fixture(scope="module")
+def labelled():
+    path = Path(__file__).parents[3] / "benchmarks" / "extraction.py"
+    spec = importlib.util.spec_from_file_location("benchmark_extraction", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("split", ["tune", "test"])
+def test_labelled_answers_are_read_right(labelled, split):
+    counts = {lang: labelled.tally(labelled.strict, split, lang) for lang in LANGUAGES}
+    assert sum(found.total() for found in counts.values()) >= 300
+    assert all(found["right"] >= 0.98 * found.total() for found in counts.values())
+    assert sum(found["right"] for found in counts.values()) >= 0.99 * sum(found.total() for found in counts.values())
+    assert sum(found["wrong"] for found in counts.values()) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "lang", "letter"),
+    [
+        ("The answer is A. No, the answer is B", "en", "B"),
+        ("The answer is A. The answer is B", "en", None),
+        ("The answer is A. Actually, the answer is B or C", "en", None),
+        ("ب", "ar", "B"),
+        ("ب", "en", None),
+        ("क्या", "hi", None),
+        ("घ", "hi", "D"),
+    ],
+)
+def test_corrections_and_scripts(text, lang, letter):
+    assert extract_letter(text, LETTERS, lang) == letter
+
+
+def test_the_text_of_one_option_is_its_letter():
+    options = ("Artery", "Vein", "vein.", "Lymph")
+    assert extract_letter(" artery. ", LETTERS, "en", options) == "A"
+    assert extract_letter("Vein", LETTERS, "en", options) is None  # two options say so
+    assert extract_letter("An artery", LETTERS, "en", options) is None
+    assert extract_letter("B. Artery", LETTERS, "en", options) is None
+    assert extract_letter("...", LETTERS, "en", ("", "", "?", "!")) is None
