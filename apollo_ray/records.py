@@ -76,10 +76,12 @@ EVAL_ITEM = pa.schema(
         ("benchmark", pa.string()),
         ("lang", pa.string()),
         ("task", pa.string()),  # choice, text or ask
+        ("context", pa.string()),  # a text that the question is about (PubMedQA); null for most
         ("question", pa.string()),
         ("letters", pa.list_(pa.string())),  # empty unless task is choice
         ("options", pa.list_(pa.string())),  # as many as letters
         ("answer", pa.string()),  # a letter, the reference text, or null for ask
+        ("fault", pa.string()),  # what reading had to mend, "reason: detail"; null as a rule
     ]
 )
 
@@ -90,6 +92,7 @@ EVAL_ANSWER = pa.schema(
         ("lang", pa.string()),
         ("model", pa.string()),  # name that the endpoint knows: base, expert, ensemble, ensemble@0.5 ...
         ("method", pa.string()),  # loglikelihood, generation, perplexity or ask
+        ("rotation", pa.int64()),  # by how many places the options of a choice were moved; 0 for the item as it is
         ("question", pa.string()),
         ("gold", pa.string()),
         ("prediction", pa.string()),  # a letter or generated text; null where none could be read

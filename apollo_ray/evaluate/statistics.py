@@ -21,6 +21,10 @@ def accuracy_rows(answers: Iterable[Row], refusals: Iterable[Row] = ()) -> list[
 
     `refusals` are rows with the same four keys. Unparsed answers count as not correct. A cell of which every answer was
     refused has no row: nothing was measured.
+
+    With rotations an item has several answers. `accuracy` is then the mean over all of them, `all_right` the share of
+    the items that every rotation answered right (a refused one did not). The interval counts items, not answers: the
+    rotations of one item say nearly the same.
     """
     rows = []
     for key, answered, refused in _grouped(answers, refusals, ("loglikelihood", "generation")):
@@ -28,7 +32,12 @@ def accuracy_rows(answers: Iterable[Row], refusals: Iterable[Row] = ()) -> list[
             continue
         correct = sum(answer["correct"] for answer in answered)
         total = len(answered) + refused
-        low, high = wilson_interval(correct, total)
+        items: dict[str, list[bool]] = {}
+        for answer in answered:
+            items.setdefault(answer["id"], []).append(answer["correct"])
+        rotations = max(map(len, items.values()))
+        units = max(len(items), total / rotations)  # a refused item is a unit too
+        low, high = wilson_interval(correct / total * units, units)
         rows.append(
             key
             | {
@@ -37,6 +46,8 @@ def accuracy_rows(answers: Iterable[Row], refusals: Iterable[Row] = ()) -> list[
                 "unparsed": sum(answer["prediction"] is None for answer in answered),
                 "refused": refused,
                 "accuracy": correct / total,
+                "rotations": rotations,
+                "all_right": sum(len(found) == rotations and all(found) for found in items.values()) / units,
                 "low": low,
                 "high": high,
             }

@@ -1,3 +1,4 @@
+import itertools
 import math
 
 import numpy as np
@@ -8,9 +9,11 @@ from hypothesis import strategies as st
 from apollo_ray.evaluate.statistics import accuracy_rows, macro_rows, perplexity_rows
 from apollo_ray.intervals import wilson_interval
 
+NUMBERS = itertools.count()
+
 
 def answer(correct=None, prediction="A", model="base", lang="en", method="loglikelihood", **more):
-    cell = {"model": model, "benchmark": "mini", "lang": lang, "method": method}
+    cell = {"id": f"{next(NUMBERS)}", "model": model, "benchmark": "mini", "lang": lang, "method": method}
     return cell | {"correct": correct, "prediction": prediction} | more
 
 
@@ -22,6 +25,13 @@ def test_unparsed_and_refused_answers_stay_in_the_denominator():
     assert (generation["unparsed"], generation["refused"], generation["accuracy"]) == (1, 2, 0.25)
     assert (generation["low"], generation["high"]) == wilson_interval(1, 4)
     assert (loglikelihood["total"], loglikelihood["accuracy"]) == (1, 1.0)
+
+
+def test_rotations_are_answers_of_one_item_and_the_interval_counts_items():
+    answers = [answer(right, id=name) for name, rights in (("1", (1, 1)), ("2", (1, 0))) for right in rights]
+    (row,) = accuracy_rows(answers)
+    assert (row["rotations"], row["correct"], row["total"], row["accuracy"], row["all_right"]) == (2, 3, 4, 0.75, 0.5)
+    assert (row["low"], row["high"]) == wilson_interval(1.5, 2)
 
 
 def test_a_cell_with_no_right_answer_is_still_a_row():
