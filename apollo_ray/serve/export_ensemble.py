@@ -40,7 +40,7 @@ def export_ensemble(store: Store, manifest: Manifest, target: str | Path) -> Pat
     if settings.expert is None:
         raise UserError(f"step {manifest.step!r} has a base alone: 'vllm serve' takes that model as it is")
     folders = {role: _folder(store, told) for role, told in manifest.summary["models"].items()}
-    tokenizer, width = check_models(folders, settings.max_length)
+    tokenizer, width = check_models(folders, settings.max_length, cached=False)
     if len(tokenizer) > width:
         raise UserError(
             f"base: the tokenizer has {len(tokenizer)} ids and the models share {width}; vLLM would take prompts with "
@@ -52,7 +52,7 @@ def export_ensemble(store: Store, manifest: Manifest, target: str | Path) -> Pat
     for role, folder in folders.items():
         if "subfolder" in parts[role]:
             _link(Path(folder), target / role)
-    alpha = settings.alpha
+    alpha = manifest.summary["alpha"]  # one for the server: vLLM knows no alpha by language
     _write_model(target, tokenizer, _ends(tokenizer, folders), _config(parts, width, alpha, "base"))
     expert = dict(parts["expert"])
     if "subfolder" in expert:

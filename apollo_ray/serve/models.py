@@ -8,6 +8,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from apollo_ray.errors import UserError
 from apollo_ray.serve.cache import check_cacheable
+from apollo_ray.serve.packing import pack
 from apollo_ray.serve.proxy import shared_vocabulary
 from apollo_ray.step import Folder
 from apollo_ray.store import Store
@@ -31,8 +32,10 @@ def resolve_model(reference: str) -> str:
     return Folder(step, "model", store, manifest).local()
 
 
-def check_models(folders: Mapping[str, str], max_length: int) -> tuple[Any, int]:
+def check_models(folders: Mapping[str, str], max_length: int, cached: bool = True) -> tuple[Any, int]:
     """(the base's tokenizer, number of shared ids) of role -> folder or hub id; reads no weights.
+
+    `cached`: they are to run on this package's own cache, which takes fewer architectures than vLLM.
 
     Raises UserError where one cannot be served with the others.
     """
@@ -43,7 +46,8 @@ def check_models(folders: Mapping[str, str], max_length: int) -> tuple[Any, int]
             tokenizers.append(AutoTokenizer.from_pretrained(folder))
         except (OSError, ValueError) as error:
             raise UserError(f"{role}: {folder!r} is no model folder or Hugging Face id: {error}") from error
-        check_cacheable(configs[-1], role, max_length)
+        if cached:
+            check_cacheable(configs[-1], role, max_length)
     if tokenizers[0].eos_token_id is None:
         raise UserError(f"base: the tokenizer of {folders['base']!r} has no end token: no answer would end")
     heads = [config.get_text_config(decoder=True).vocab_size for config in configs]
@@ -55,7 +59,8 @@ def load_models(folders: Mapping[str, str], dtype: str, device: str) -> dict[str
     loaded = {}
     for role, folder in folders.items():
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype), attn_implementation="sdpa")
-        loaded[role] = model.eval().to(device)
+        model = model.eval().to(device)
+        loaded[role] = pack(model) if device == "cpu" else model
     return loaded
 
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apollo_ray.evaluate.statistics import accuracy_rows, macro_rows, perplexity_rows, wilson_interval
+from apollo_ray.evaluate.statistics import accuracy_rows, macro_rows, perplexity_rows
+from apollo_ray.intervals import wilson_interval
 
 NUMBERS = itertools.count()
 
@@ -14,40 +15,6 @@ NUMBERS = itertools.count()
 def answer(correct=None, prediction="A", model="base", lang="en", method="loglikelihood", **more):
     cell = {"id": f"{next(NUMBERS)}", "model": model, "benchmark": "mini", "lang": lang, "method": method}
     return cell | {"correct": correct, "prediction": prediction} | more
-
-
-@pytest.mark.parametrize(
-    ("correct", "total", "low", "high"),
-    [
-        # Newcombe, Statistics in Medicine 17 (1998), table I, the score method without continuity correction.
-        (81, 263, 0.2553, 0.3662),
-        (15, 148, 0.0624, 0.1605),
-        (0, 20, 0.0, 0.1611),
-        (1, 29, 0.0061, 0.1718),
-    ],
-)
-def test_wilson_against_published_intervals(correct, total, low, high):
-    assert wilson_interval(correct, total) == pytest.approx((low, high), abs=5e-5)
-
-
-@given(st.integers(1, 10_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
-def test_wilson_is_where_the_score_test_rejects(pair):
-    correct, total = pair  # the roots of (p - x/n)^2 = z^2 p (1 - p) / n
-    share, z2 = correct / total, 1.959963984540054**2
-    roots = np.roots(np.array([1 + z2 / total, -(2 * share + z2 / total), share**2], dtype=np.float64))
-    low, high = wilson_interval(correct, total)
-    assert (low, high) == pytest.approx(tuple(sorted(np.real(roots))), abs=1e-6)
-    assert 0 <= low <= share <= high <= 1
-
-
-def test_no_items_say_nothing():
-    assert wilson_interval(0, 0) == (0.0, 1.0)
-
-
-@pytest.mark.parametrize(("correct", "total"), [(2, 1), (-1, 5)])
-def test_more_right_than_asked_is_an_error(correct, total):
-    with pytest.raises(ValueError, match=f"{correct} of {total}"):
-        wilson_interval(correct, total)
 
 
 def test_unparsed_and_refused_answers_stay_in_the_denominator():

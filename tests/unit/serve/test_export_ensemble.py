@@ -4,6 +4,7 @@ import copy
 import json
 import subprocess
 import sys
+from contextlib import nullcontext
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,12 @@ from typing import Any
 import pytest
 from transformers import AutoConfig, AutoTokenizer
 
+from apollo_ray.config import load_config
 from apollo_ray.errors import UserError
+from apollo_ray.planning import PlannedStep, plan
+from apollo_ray.run import execute
 from apollo_ray.serve.export_ensemble import export_ensemble
+from apollo_ray.serve.stage import running
 from apollo_ray.serve.vllm_model import ARCHITECTURE
 from apollo_ray.store import Counts, Manifest, Store
 
@@ -26,8 +31,11 @@ def folders(tokenizer: Any, models: dict[str, Any], tmp_path: Path) -> dict[str,
 
 
 def export(folders: dict[str, str], target: Path, alpha: float = 0.5) -> Path:
-    settings = {"alpha": alpha, "max_length": 200, **folders}
-    summary = {"models": {role: {"path": folder, "id": folder} for role, folder in folders.items()}}
+    settings = {"max_length": 200, **folders}
+    summary: dict[str, Any] = {
+        "alpha": alpha,
+        "models": {role: {"path": folder, "id": folder} for role, folder in folders.items()},
+    }
     counts = Counts("model", len(folders), len(folders))
     manifest = Manifest("ensemble", "serve", "0" * 16, settings, {}, counts, [], [], [], summary, {}, "", "")
     return export_ensemble(Store(str(target.parent / "store")), manifest, target)
@@ -116,6 +124,33 @@ def test_weights_that_the_engine_cannot_take_are_named(folders: dict[str, str], 
     edit(folders["base"], "config.json", quantization_config={"quant_method": "awq", "bits": 4})
     with pytest.raises(UserError, match=r"^base: '.*' is quantised"):
         export(folders, tmp_path / "out")
+
+
+def test_a_step_for_vllm_takes_what_only_vllm_can_cache(folders: dict[str, str], tmp_path: Path) -> None:
+    edit(
+        folders["base"], "config.json", use_sliding_window=True, sliding_window=8, max_window_layers=1, layer_types=None
+    )
+
+    def run(engine: str) -> tuple[Store, PlannedStep]:
+        step = {"stage": "serve", "engine": engine, "max_length": 200, **folders}
+        file = tmp_path / "run.json"
+        file.write_text(json.dumps({"run": "r", "store": str(tmp_path / "store"), "steps": {"ensemble": step}}))
+        config = load_config(file)
+        (done,) = execute(config, plan(config), print, nullcontext)
+        return Store(config.store), done
+
+    with pytest.raises(UserError, match=r"^base: layer 1 of qwen2 is 'sliding_attention'"):
+        run("embedded")
+    store, done = run("vllm")
+    assert done.manifest is not None
+    assert done.manifest.extra == [], "no Serve file of the embedded engine"
+    config = AutoConfig.from_pretrained(export_ensemble(store, done.manifest, tmp_path / "out"))
+    assert config.proxy_parts["base"]["config"]["layer_types"][1] == "sliding_attention"
+    with (
+        pytest.raises(UserError, match=r"^step 'ensemble' has engine: vllm; 'apollo export-ensemble'"),
+        running(store, done.manifest, print),
+    ):
+        pass
 
 
 def test_vllm_finds_the_model_by_its_entry_point_and_only_then_is_vllm_needed() -> None:

