@@ -2,12 +2,15 @@
 
     python benchmarks/extraction.py [--misses] [--split tune|test|unseen|all]
 
-extraction/LANG.jsonl and extraction/test/LANG.jsonl hold answers to a question with the options artery, vein,
-capillary and lymphatic vessel, as models write them. `letter` is what a reader takes the answer to be; null where it
-states none of the four options, or more than one (a refusal, prose, a term such as "vitamin C", an answer that is only
-denied). Where an answer corrects itself, its last word counts. right: the extractor says the same. wrong: it says
-another letter, or one where there is none. missed: it reads none where there is one. The rules were made on the first
-half alone.
+Three sets (extraction/, extraction/test/, extraction/unseen/) of answers to a question with four options, as models write
+them. `letter` is what a reader takes the answer to be; null where it states none of the options, or more than one (a
+refusal, prose, a term such as "vitamin C", an answer that is only denied). Where an answer corrects itself, its last
+word counts. right: the extractor says the same. wrong: it says another letter, or one where there is none. missed: it
+reads none where there is one.
+
+The rules were made on the first set. The others were scored before any rule had seen their misses: test 99.4 % (written
+together with the first), unseen 86.7 % (written after the rules); nothing was read wrong in either. Their misses have
+been mended since, so all three now guard, and those two figures tell how unseen text fares.
 """
 
 import argparse
