@@ -2,9 +2,9 @@
 
     python benchmarks/extraction.py [--misses] [--split tune|test|unseen|all]
 
-Three sets (extraction/, extraction/test/, extraction/unseen/) of answers to a question with four options, as models write
-them. `letter` is what a reader takes the answer to be; null where it states none of the options, or more than one (a
-refusal, prose, a term such as "vitamin C", an answer that is only denied). Where an answer corrects itself, its last
+Three sets (extraction/, extraction/test/, extraction/unseen/) of answers to a question with four options, as models
+write them. `letter` is what a reader takes the answer to be; null where it states none of the options, or more than one
+(a refusal, prose, a term such as "vitamin C", an answer that is only denied). Where an answer corrects itself, its last
 word counts. right: the extractor says the same. wrong: it says another letter, or one where there is none. missed: it
 reads none where there is one.
 

@@ -94,7 +94,10 @@ JOINED = r"or|and|nor|o|u|y|ou|et"
 JOINED_BARE = "या|और|तथा|أو|و|或者?|还是|和|与|及"
 """Words between two letters: whole ones, and those that scripts write without spaces around."""
 
-BEFORE_LETTER = "option|choice|answer|letter|la|opción|respuesta|alternativa|letra|réponse|proposition|lettre|विकल्प|उत्तर|से|الخيار|الحرف"
+BEFORE_LETTER = (
+    r"option|choice|answer|letter|la|opción|respuesta|alternativa|letra|réponse|proposition|lettre"
+    r"|विकल्प|उत्तर|से|الخيار|الحرف"
+)
 BEFORE_LETTER_BARE = "选项|答案|所以|因此|故|则"
 """Words between which and "is correct" a letter is an option, and not the end of a term."""
 
