@@ -8,9 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from apollo_ray.ensemble import SINGLE, Weights
 from apollo_ray.errors import UserError
 from apollo_ray.serve.engine import Engine, Request
-from apollo_ray.serve.proxy import SINGLE, Weights
 from apollo_ray.serve.sampling import Shaping, shape, shape_rows
 
 WIDTH = 12
