@@ -41,6 +41,12 @@ def text_offsets(decode: Decode, ids: Sequence[int], start: int = 0) -> list[int
     return [offsets.push(token) for token in ids]
 
 
+def lead(decode: Decode, prompt: Sequence[int]) -> list[int]:
+    """The token to decode in front of an answer: the prompt's last one, or none where it ends inside a character."""
+    last = list(prompt[-1:])
+    return [] if decode(last).endswith(HALF) else last
+
+
 def token_text(decode: Decode, token: int) -> str:
     """A token's own text; `token_id:7` where it has no whole characters, so that different tokens stay different."""
     text = decode([token])

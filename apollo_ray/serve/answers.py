@@ -18,7 +18,7 @@ from apollo_ray.serve.engine import Request
 from apollo_ray.serve.proxy import parse_model_name
 from apollo_ray.serve.sampling import Shaping
 from apollo_ray.serve.settings import EndpointSettings
-from apollo_ray.tokens import encode_chat, encode_prompt
+from apollo_ray.tokens import encode_chat, encode_prompt, lead
 
 RETRY_AFTER = 2.0
 """Seconds after which a client may try again where there is no room."""
@@ -188,7 +188,7 @@ class Answers:
 
     async def _pieces(self, answer: Answer, stops: list[str]) -> AsyncGenerator[str, None]:
         request = answer.request
-        stream = text.TextStream(self._visible, stops, text.lead(self._visible, request.ids))
+        stream = text.TextStream(self._visible, stops, lead(self._visible, request.ids))
         async with aclosing(self._engine.stream(request)) as lengths:
             async for length in lengths:
                 piece = ""

@@ -58,12 +58,6 @@ def _overlap(text: str, stop: str) -> int:
     return next((n for n in range(min(len(text), len(stop) - 1), 0, -1) if text.endswith(stop[:n])), 0)
 
 
-def lead(decode: Decode, prompt: Sequence[int]) -> list[int]:
-    """The token to decode in front of an answer: the prompt's last one, or none where it ends inside a character."""
-    last = list(prompt[-1:])
-    return [] if decode(last).endswith(HALF) else last
-
-
 def tokenizer_info(tokenizer: Any, width: int, max_length: int) -> dict[str, Any]:
     """What a client needs to work with the tokenizer over HTTP: special tokens (or null) and the template."""
     names = ("bos_token", "eos_token", "pad_token", "unk_token")

@@ -134,6 +134,7 @@ def test_attribution_is_each_models_own_log_softmax(models: Any, tokenizer: Any,
             assert list(found[:3]) == pytest.approx(alone, abs=1e-3)
             divergence = float((mix[at].exp() * (mix[at] - base[at].log_softmax(-1))).sum())
             assert found.divergence == pytest.approx(divergence, abs=1e-3)
+            assert found.entropy == pytest.approx(float(-(mix[at].exp() * mix[at]).sum()), abs=1e-3)
             if weights[1] == 0:
                 assert found.divergence == 0
                 assert found.base == pytest.approx(score.logprob, abs=1e-5)
