@@ -25,14 +25,12 @@ def address(exported: str) -> Iterator[str]:
         config = LLMConfig(
             model_loading_config={"model_id": "ensemble", "model_source": exported},
             accelerator_config={"kind": "cpu"},  # else a GPU is asked for
-            placement_group_config={"bundles": [{"CPU": 1}]},
+            placement_group_config={"bundles": [{"CPU": 0.5}]},  # the ingress takes one of the two CPUs
             deployment_config={"num_replicas": 1, "ray_actor_options": {"num_cpus": 0.1}},
             experimental_configs={"num_ingress_replicas": 1},
             engine_kwargs=ENGINE | {"max_num_seqs": 4},
             runtime_env={"env_vars": ENVIRONMENT},
             log_engine_metrics=False,
-            # The model is on this disk: without a task that looks for it elsewhere (and imports vLLM once more).
-            callback_config={"callback_kwargs": {"ctx_kwargs": {"run_init_node": False}}},
         )
         serve.start(http_options={"host": "127.0.0.1", "port": port})
         try:
