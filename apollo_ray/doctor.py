@@ -6,8 +6,8 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 
+from apollo_ray.checks import Check
 from apollo_ray.config import RunConfig
 from apollo_ray.errors import ServiceError, UserError
 from apollo_ray.planning import plan
@@ -15,14 +15,6 @@ from apollo_ray.run import versions
 from apollo_ray.store import Store
 
 FREE_GIB_NEEDED = 5.0  # Ray stops placing objects on a disk that is 95 % full
-
-
-@dataclass(frozen=True)
-class Check:
-    name: str
-    passed: bool
-    found: str
-    remedy: str = ""
 
 
 def checks(config: RunConfig | None, connect: Callable[[], AbstractContextManager[None]]) -> Iterator[Check]:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from apollo_ray.codepoints import Ints, codes
+from apollo_ray.language_marks import KIN
 from apollo_ray.language_profiles import PROFILED, SCRIPTS, profiles, script_table
 
 WINDOW, WINDOWS = 133, 5
@@ -51,6 +52,13 @@ class Tag:
 
 
 UNDETERMINED = Tag("und", 0.0, 0.0)
+
+
+def known_languages() -> set[str]:
+    """Every `Tag.lang` that there can be, but "und"."""
+    shared = {"none", "han", "kana", "hangul", *PROFILED}
+    profiled = {lang for script, own in PROFILED.items() for lang in (*own.split(), *KIN[script])}
+    return set(SCRIPTS) - shared | profiled | {"zh", "yue", "ja", "ko"}
 
 
 def tag(text: str, declared: str | None = None) -> Tag:

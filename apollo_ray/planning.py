@@ -34,8 +34,9 @@ STAGES = {
     "tokenizer": Stage("apollo_ray.tokenizer", 2),
     "mix": Stage("apollo_ray.mix", 3),
     "train": Stage("apollo_ray.train", 2),
-    "evaluate": Stage("apollo_ray.evaluate", 1),
+    "evaluate": Stage("apollo_ray.evaluate", 2),
     "serve": Stage("apollo_ray.serve", 1),
+    "compare": Stage("apollo_ray.compare", 1),
 }
 
 
@@ -116,7 +117,7 @@ def _planned_step(
             inputs[value] = earlier[value].fingerprint
             steps.append(value)
         else:
-            inputs[value] = _outside(value)
+            inputs[value] = identity(value)
         named.append([key, inputs[value]])
     for key, value in marked(settings, FILES):
         try:
@@ -129,8 +130,8 @@ def _planned_step(
     return PlannedStep(name, stage, settings, tuple(dict.fromkeys(steps)), inputs, step_fingerprint, manifest)
 
 
-def _outside(value: str) -> str:
-    """Identity of an input that is no step: the bytes of a path that exists, else the hub id or address as written."""
+def identity(value: str) -> str:
+    """What tells an input that is no step: digest of a path's bytes if it exists, else hub id or address as written."""
     if "://" in value and value.split("://")[0] in ("http", "https", "hf"):
         return value
     try:

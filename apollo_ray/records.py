@@ -1,7 +1,7 @@
 """The row types that pass between stages: one Arrow schema each, and nothing else.
 
 raw files -> DOCUMENT | CONVERSATION -> PACKED_SEQUENCE -> TRAINING_STEP
-benchmarks -> EVAL_ITEM -> EVAL_ANSWER
+benchmarks -> EVAL_ITEM -> EVAL_ANSWER -> COMPARISON
 anything refused on the way -> DROPPED
 """
 
@@ -76,10 +76,12 @@ EVAL_ITEM = pa.schema(
         ("benchmark", pa.string()),
         ("lang", pa.string()),
         ("task", pa.string()),  # choice, text or ask
+        ("context", pa.string()),  # a text that the question is about (PubMedQA); null for most
         ("question", pa.string()),
         ("letters", pa.list_(pa.string())),  # empty unless task is choice
         ("options", pa.list_(pa.string())),  # as many as letters
         ("answer", pa.string()),  # a letter, the reference text, or null for ask
+        ("fault", pa.string()),  # what reading had to mend, "reason: detail"; null as a rule
     ]
 )
 
@@ -90,6 +92,7 @@ EVAL_ANSWER = pa.schema(
         ("lang", pa.string()),
         ("model", pa.string()),  # name that the endpoint knows: base, expert, ensemble, ensemble@0.5 ...
         ("method", pa.string()),  # loglikelihood, generation, perplexity or ask
+        ("rotation", pa.int64()),  # by how many places the options of a choice were moved; 0 for the item as it is
         ("question", pa.string()),
         ("gold", pa.string()),
         ("prediction", pa.string()),  # a letter or generated text; null where none could be read
@@ -97,6 +100,24 @@ EVAL_ANSWER = pa.schema(
         ("correct", pa.bool_()),  # null where there is nothing to be right about
         ("logprob", pa.float64()),  # natural log of the probability of the reference text, or of the chosen option
         ("num_tokens", pa.int64()),  # that the reference text has in the model's tokenizer
+    ]
+)
+
+COMPARISON = pa.schema(
+    [
+        ("arm", pa.string()),
+        ("against", pa.string()),  # arm that it is held against; null for the one that would be held against itself
+        ("benchmark", pa.string()),
+        ("method", pa.string()),  # loglikelihood, generation or perplexity
+        ("measure", pa.string()),  # accuracy (0 to 1), or nats (per token of reference answers: ln of the perplexity)
+        ("lang", pa.string()),  # null: mean over languages, each weighing the same
+        ("items", pa.int64()),
+        ("value", pa.float64()),
+        ("low", pa.float64()),  # 95 % interval
+        ("high", pa.float64()),
+        ("difference", pa.float64()),  # value less that of `against` on the same items; null where there is none
+        ("difference_low", pa.float64()),
+        ("difference_high", pa.float64()),
     ]
 )
 

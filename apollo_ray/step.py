@@ -15,6 +15,9 @@ from apollo_ray.store import Counts, FileEntry, Manifest, Store, step_directory
 
 S = TypeVar("S", bound=Settings)
 
+LINEAGE = "apollo_ray.json"
+"""File of a trained model's folder with what its card says, for machines."""
+
 
 @dataclass(frozen=True)
 class Result:

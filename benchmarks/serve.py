@@ -28,13 +28,15 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache, Qwen
 
 import apollo_ray
 from apollo_ray.serve.engine import Engine, Request
+from apollo_ray.serve.packing import pack
 from apollo_ray.serve.proxy import SINGLE, Weights, combine, draw, warp
 from apollo_ray.serve.speculative import Costs, Drafting, cost_of_weights, measured_costs
 from apollo_ray.tokenizer.bpe import train_bpe
 
 ENSEMBLE: Weights = (1.0, 1.0, -1.0)
 VOCABULARY, PROMPT, NEW, MOST = 1024, 32, 32, 8
-BASE_LAYERS, ADDED_LAYERS = 2, 46
+BASE_LAYERS, ADDED_LAYERS, BASE_HIDDEN = 2, 14, 512
+SMALL_LAYERS, SMALL_HIDDEN = 2, 256
 HELD_OUT = 5  # every fifth text gives prompts and is not trained on
 TRIO = ("base", "expert", "anti_expert")
 
@@ -99,12 +101,12 @@ def train(folder: Path, seconds: float) -> None:
     encoded = [tokenizer(text)["input_ids"] + [0] for text in training]
     everything = torch.tensor([number for some in encoded for number in some])
     unseen = torch.tensor([number for text in held for number in [*tokenizer(text)["input_ids"], 0]])
-    base, small = make(BASE_LAYERS, 128, 1), make(2, 96, 2)
-    losses = {"base": fit(base, everything, seconds, 3e-3)}
+    base, small = make(BASE_LAYERS, BASE_HIDDEN, 1), make(SMALL_LAYERS, SMALL_HIDDEN, 2)
+    losses = {"base": fit(base, everything, seconds, 2e-3)}
     deepen(base).save_pretrained(folder / "base")
-    losses["anti_expert"] = fit(small, everything, seconds / 2, 3e-3)
+    losses["anti_expert"] = fit(small, everything, seconds / 4, 2e-3)
     small.save_pretrained(folder / "anti_expert")
-    losses["expert"] = fit(small, everything, seconds / 2, 2e-3)
+    losses["expert"] = fit(small, everything, seconds / 4, 1e-3)
     small.save_pretrained(folder / "expert")
     rows = unseen[: len(unseen) // 128 * 128].view(-1, 128)
     with torch.inference_mode():
@@ -113,10 +115,15 @@ def train(folder: Path, seconds: float) -> None:
     keep(folder, "train", {"tokens": len(everything), "loss": losses, "held_out_loss": unseen_losses})
 
 
-def load(folder: Path, held_out: bool = False) -> tuple[dict[str, Any], list[list[int]]]:
-    """(models, prompts of PROMPT tokens from the texts that they were trained on or not)."""
+def load_trio(folder: Path) -> dict[str, Any]:
+    """The three as transformers loads them."""
     torch.set_num_threads(1)
-    models = {role: AutoModelForCausalLM.from_pretrained(folder / role).eval() for role in TRIO}
+    return {role: AutoModelForCausalLM.from_pretrained(folder / role).eval() for role in TRIO}
+
+
+def load(folder: Path, held_out: bool = False) -> tuple[dict[str, Any], list[list[int]]]:
+    """(models as the endpoint has them, prompts of PROMPT tokens from the texts that they were trained on or not)."""
+    models = {role: pack(model) for role, model in load_trio(folder).items()}
     tokenizer = AutoTokenizer.from_pretrained(folder / "tokenizer")
     ids = [number for text in texts()[held_out] for number in tokenizer(text)["input_ids"]]
     step = (len(ids) - PROMPT) // 32
@@ -174,7 +181,7 @@ def per_second(work: Callable[[], list[list[int]]]) -> tuple[float, list[list[in
 
 
 def rate(folder: Path, concurrent: int, repeats: int, held_out: bool) -> None:
-    models, prompts = load(folder, held_out)
+    (models, prompts), plain_models = load(folder, held_out), load_trio(folder)
     many = prompts[: max(4, concurrent)]
     groups = [many[at : at + concurrent] for at in range(0, len(many), concurrent)]
     costs = measured_costs(
@@ -182,13 +189,13 @@ def rate(folder: Path, concurrent: int, repeats: int, held_out: bool) -> None:
     )
     made = {drafts: Engine(models, VOCABULARY, concurrent, 128, drafts=drafts, costs=costs) for drafts in (0, MOST)}
     variants: dict[str, Callable[[float], list[list[int]]]] = {
-        "generate, base alone": lambda t: [a for group in groups for a in generate(models["base"], group, t)],
+        "generate, base alone": lambda t: [a for group in groups for a in generate(plain_models["base"], group, t)],
         "engine, base alone": lambda t: [a for g in groups for a in decode(made[0], g, t, SINGLE["base"])[0]],
         "engine, ensemble": lambda t: [a for group in groups for a in decode(made[0], group, t)[0]],
         "engine, ensemble, drafts": lambda t: [a for group in groups for a in decode(made[MOST], group, t)[0]],
     }
     if concurrent == 1:
-        variants["published loop"] = lambda t: loop(models, many, t)
+        variants["published loop"] = lambda t: loop(plain_models, many, t)
     file = folder / (f"rate {concurrent}" + " held out" * held_out + ".json")
     rates: dict[str, list[float]] = json.loads(file.read_text())["rates"] if file.exists() else {}  # runs add up
     answers = {}
@@ -219,10 +226,11 @@ def drafts(folder: Path, repeats: int) -> None:
     models, prompts = load(folder)
     forward = Engine(models, VOCABULARY, 1, 128)._forward
     measured = measured_costs(forward, 1, MOST + 1, clock=time.process_time)
-    paper = cost_of_weights({role: sum(p.numel() for p in model.parameters()) for role, model in models.items()})
+    parameters = {role: sum(p.numel() for p in model.parameters()) for role, model in load_trio(folder).items()}
+    paper = cost_of_weights(parameters)
     found: dict[str, Any] = {"costs_ms": {role: cost(1) * 1e3 for role, cost in measured.items()}, "lines": []}
     found["verify_ms"] = {str(k): measured["base"](k) * 1e3 for k in (1, 3, 5, 9)}
-    found["parameters"] = {role: sum(p.numel() for p in model.parameters()) for role, model in models.items()}
+    found["parameters"] = parameters
     for temperature in (0.0, 1.0):
         speeds: dict[int, list[float]] = {}
         acceptance: dict[int, float] = {}

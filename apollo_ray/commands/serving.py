@@ -27,6 +27,7 @@ def serve(file: File, words: Words = None) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopped.set())
         say(f"serving at {address} (Ctrl-C ends it); a research tool, not a medical device")
+        say(f"for people: {address.removesuffix('/v1')}/chat")
         stopped.wait()
         say("stopping")
 
@@ -40,5 +41,8 @@ def export_ensemble_command(
 ) -> None:
     """Write a serve step's ensemble as a folder that vLLM serves, where this package is installed beside vLLM."""
     config, _ = load_words(file, words)
-    export_ensemble(Store(config.store), serve_step(plan(config), [step]), target)
+    served = serve_step(plan(config), [step])
+    export_ensemble(Store(config.store), served, target)
+    if served.manifest and served.manifest.summary["alpha_by_language"]:
+        say(f"warning: vLLM has one alpha, {served.manifest.summary['alpha']:g}; alpha_by_language is left out")
     say(f"{step}: ready for 'vllm serve {target}'")

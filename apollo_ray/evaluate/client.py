@@ -8,17 +8,16 @@ connections. What is left after that stops the step. A request that the endpoint
 import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import openai
 
 from apollo_ray.errors import ServiceError, UserError
-from apollo_ray.evaluate import prompts, score
+from apollo_ray.evaluate import prompts, protocols, score
 from apollo_ray.evaluate.settings import Method, StageSettings
 
 TEXTS_PER_REQUEST = 8  # prompts of reference answers that share a request
-LETTER_TOKENS = 8  # that a generated choice may have: "The correct answer is (B)." and its kin in six languages
 LOGPROB_DIGITS = 4
 """Decimals that a row keeps: float32 sums move by some 1e-6 nats with the requests that share a batch."""
 REFUSED = "refused_by_endpoint"
@@ -30,11 +29,13 @@ Item = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Job:
-    """What one request asks of one model: one item, or several texts."""
+    """What one request asks of one model: one item in one rotation after its shots, or several texts."""
 
     model: str
     method: Method
     items: tuple[Item, ...]
+    shots: tuple[Item, ...] = ()
+    rotation: int = 0
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,13 @@ class _RefusedError(Exception):
     """The endpoint answered, and will not take this request."""
 
 
-def plan_jobs(items: Sequence[Item], settings: StageSettings) -> list[Job]:
-    """All requests in order of model, then method, then item. Texts of one benchmark and language share requests."""
+def plan_jobs(
+    items: Sequence[Item], settings: StageSettings, shots_of: Callable[[Item], Sequence[Item]] = lambda item: ()
+) -> list[Job]:
+    """All requests in order of model, then item, method and rotation. Texts of one benchmark and language share some.
+
+    An item has no more rotations than options: the next one would be the first again.
+    """
     jobs = []
     for model in settings.models:
         texts: dict[tuple[str, str], list[Item]] = {}
@@ -62,8 +68,12 @@ def plan_jobs(items: Sequence[Item], settings: StageSettings) -> list[Job]:
             for method in settings.methods_of(item["task"]):
                 if method == "perplexity":
                     texts.setdefault((item["benchmark"], item["lang"]), []).append(item)
-                else:
+                elif method == "ask":
                     jobs.append(Job(model, method, (item,)))
+                else:
+                    shots = tuple(shots_of(item))
+                    rotations = range(min(settings.rotations, len(item["letters"])))
+                    jobs += [Job(model, method, (item,), shots, rotation) for rotation in rotations]
         for group in texts.values():
             for at in range(0, len(group), TEXTS_PER_REQUEST):
                 jobs.append(Job(model, "perplexity", tuple(group[at : at + TEXTS_PER_REQUEST])))
@@ -118,23 +128,25 @@ class _Endpoint:
             if job.method == "perplexity":
                 return await self._perplexity(job)
             ask = {"loglikelihood": self._loglikelihood, "generation": self._generation, "ask": self._ask}[job.method]
-            return [await ask(job.model, job.items[0])]
+            return [await ask(job)]
         except _RefusedError as refusal:
             if len(job.items) > 1:  # which of them is at fault shows when each is asked alone
-                alone = [await self.answer(Job(job.model, job.method, (item,))) for item in job.items]
+                alone = [await self.answer(replace(job, items=(item,))) for item in job.items]
                 return [outcome for outcomes in alone for outcome in outcomes]
             return [Outcome(job.items[0], job.model, job.method, reason=REFUSED, detail=str(refusal)[:500])]
 
-    async def _loglikelihood(self, model: str, item: Item) -> Outcome:
-        prompt = prompts.choice_prompt(item)
-        pairs = [(prompt, continuation) for continuation in prompts.choice_continuations(item)]
+    async def _loglikelihood(self, job: Job) -> Outcome:
+        item, model = job.items[0], job.model
+        ask = self._choice_ask(job)
+        pairs = [(ask.prompt, continuation) for continuation in ask.continuations]
         scores = await self._scores(model, pairs)
         unusable = next((one for one in scores if isinstance(one, str)), None)
         if unusable:
             return Outcome(item, model, "loglikelihood", reason=UNUSABLE, detail=unusable)
-        found = {letter: one for letter, one in zip(item["letters"], scores, strict=True) if not isinstance(one, str)}
+        letters = [item["letters"][place] for place in ask.order]  # the item's own, in displayed order
+        found = {letter: one for letter, one in zip(letters, scores, strict=True) if not isinstance(one, str)}
         letter = score.choose([found[name][0] for name in item["letters"]], item["letters"])
-        answer = _row(item, model, "loglikelihood") | {
+        answer = _row(item, model, "loglikelihood", job.rotation) | {
             "prediction": letter,
             "correct": letter == item["answer"],
             "logprob": round(found[letter][0], LOGPROB_DIGITS),
@@ -142,15 +154,24 @@ class _Endpoint:
         }
         return Outcome(item, model, "loglikelihood", answer)
 
-    async def _generation(self, model: str, item: Item) -> Outcome:
-        choices = await self._complete(model, [prompts.choice_prompt(item)], max_tokens=LETTER_TOKENS, stop=["\n"])
+    def _choice_ask(self, job: Job) -> protocols.ChoiceAsk:
+        settings = self.settings
+        return protocols.choice_ask(
+            job.items[0], settings.protocol, job.shots, job.rotation, end_of_shot=settings.end_of_shot
+        )
+
+    async def _generation(self, job: Job) -> Outcome:
+        item, model = job.items[0], job.model
+        ask = self._choice_ask(job)
+        stop = list(ask.stop) or openai.omit
+        choices = await self._complete(model, [ask.prompt], max_tokens=ask.max_tokens, stop=stop)
         text = choices[0].text or ""
-        letter = score.extract_letter(text, item["letters"], item["lang"])
+        letter = protocols.read_letter(text, ask, item, self.settings.protocol)
         answer = {"prediction": letter, "output": text, "correct": letter == item["answer"]}
-        return Outcome(item, model, "generation", _row(item, model, "generation") | answer)
+        return Outcome(item, model, "generation", _row(item, model, "generation", job.rotation) | answer)
 
     async def _perplexity(self, job: Job) -> list[Outcome]:
-        pairs = [(prompts.text_prompt(item["question"]), item["answer"]) for item in job.items]
+        pairs = [(protocols.text_prompt(item), item["answer"]) for item in job.items]
         outcomes = []
         for item, one in zip(job.items, await self._scores(job.model, pairs), strict=True):
             if isinstance(one, str):
@@ -163,7 +184,8 @@ class _Endpoint:
                 outcomes.append(Outcome(item, job.model, "perplexity", answer))
         return outcomes
 
-    async def _ask(self, model: str, item: Item) -> Outcome:
+    async def _ask(self, job: Job) -> Outcome:
+        item, model = job.items[0], job.model
         response = await self._send(
             model,
             self.client.chat.completions.create,
@@ -225,7 +247,7 @@ class _Endpoint:
         )
 
 
-def _row(item: Item, model: str, method: Method) -> dict[str, Any]:
+def _row(item: Item, model: str, method: Method, rotation: int = 0) -> dict[str, Any]:
     """An EVAL_ANSWER row without its answer."""
     return {
         "id": item["id"],
@@ -233,6 +255,7 @@ def _row(item: Item, model: str, method: Method) -> dict[str, Any]:
         "lang": item["lang"],
         "model": model,
         "method": method,
+        "rotation": rotation,
         "question": item["question"],
         "gold": item["answer"],
         "prediction": None,

@@ -3,18 +3,18 @@
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pyarrow as pa
 
 from apollo_ray.errors import UserError
-from apollo_ray.evaluate import client, prompts, statistics
-from apollo_ray.evaluate.benchmarks import first_items, parse_items
-from apollo_ray.evaluate.settings import Benchmark, StageSettings
+from apollo_ray.evaluate import client, statistics
+from apollo_ray.evaluate.reading import read
+from apollo_ray.evaluate.settings import StageSettings
 from apollo_ray.records import DROPPED, EVAL_ANSWER, MAX_ROW_CHARACTERS
 from apollo_ray.step import Context, Result
-from apollo_ray.store import Counts, expand, open_fs
+from apollo_ray.store import Counts
 
 PROGRESS_S = 10.0
 
@@ -26,11 +26,12 @@ def run(context: Context[StageSettings]) -> Result:
     """
     settings = context.settings
     _check_endpoint(context)
-    items, unusable = _read_items(settings)
+    reading = read(settings)
+    items, unusable = reading.items, reading.dropped
     if not items:
         reasons = dict(Counter(unusable["reason"].to_pylist()))
         raise UserError(f"steps.{context.step}.benchmarks: no row can be asked; refused: {reasons or 'none, no rows'}")
-    jobs = client.plan_jobs(items, settings)
+    jobs = client.plan_jobs(items, settings, reading.shots_of)
     planned = sum(len(job.items) for job in jobs)
     context.say(f"{len(items)} items, {unusable.num_rows} rows refused, {planned} answers to ask for")
     with context.open_endpoint(settings.endpoint) as address:
@@ -54,7 +55,7 @@ def run(context: Context[StageSettings]) -> Result:
             context.store.write_table(f"{context.directory}/data", pa.Table.from_pylist(answers, schema=EVAL_ANSWER))
         ],
         dropped=[context.store.write_table(f"{context.directory}/dropped", dropped)] if dropped.num_rows else [],
-        summary=_summary(answers, refusals) | {"warnings": warnings},
+        summary=_summary(answers, refusals) | reading.summary() | {"warnings": warnings},
     )
 
 
@@ -64,23 +65,6 @@ def _check_endpoint(context: Context[StageSettings]) -> None:
         raise UserError(
             f"steps.{context.step}.endpoint: step {name!r} is of stage {context.input(name).stage}, not serve"
         )
-
-
-def _read_items(settings: StageSettings) -> tuple[list[client.Item], pa.Table]:
-    """(rows of EVAL_ITEM, DROPPED table) of all benchmarks, in the order of the settings."""
-    items, dropped = [], []
-    for benchmark in settings.benchmarks:
-        found, refused = parse_items(benchmark, _files(benchmark))
-        items.append(first_items(found, settings.limit))
-        dropped.append(refused)
-    return pa.concat_tables(items).to_pylist(), pa.concat_tables(dropped)
-
-
-def _files(benchmark: Benchmark) -> Iterator[tuple[str, list[bytes]]]:
-    for uri in expand(benchmark.path):
-        filesystem, path = open_fs(uri)
-        with filesystem.open(path, "rb") as file:
-            yield uri, file.readlines()
 
 
 def _progress(say: Callable[[str], None], planned: int) -> Callable[[int], None]:
@@ -128,7 +112,6 @@ def _summary(answers: list[dict[str, Any]], refusals: list[client.Outcome]) -> d
     ]
     accuracy = statistics.accuracy_rows(answers, refused)
     return {
-        "mode": prompts.MODE,
         "accuracy": accuracy,
         "macro_accuracy": statistics.macro_rows(accuracy),
         "perplexity": statistics.perplexity_rows(answers, refused),

@@ -6,31 +6,14 @@ same number of items; `refused` says how many there were. It has no perplexity, 
 
 import math
 from collections.abc import Iterable, Mapping
-from statistics import NormalDist, fmean
+from statistics import fmean
 from typing import Any
+
+from apollo_ray.intervals import wilson_interval
 
 Row = Mapping[str, Any]
 KEYS = ("model", "benchmark", "lang", "method")
-Z_95 = NormalDist().inv_cdf(0.975)
 MAX_EXPONENT = 700.0  # e^709.8 is past a float64
-
-
-def wilson_interval(correct: int, total: int) -> tuple[float, float]:
-    """95 % score interval of a proportion (Wilson 1927): honest for few items and near 0 and 1. (0, 1) for no items.
-
-    (p + z^2/2n -+ z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n)
-    """
-    if not 0 <= correct <= total:
-        raise ValueError(f"expected 0 <= correct <= total, got {correct} of {total}")
-    if total == 0:
-        return 0.0, 1.0
-    share, square = correct / total, Z_95 * Z_95
-    centre = share + square / (2 * total)
-    half = Z_95 * math.sqrt(share * (1 - share) / total + square / (4 * total * total))
-    scale = 1 + square / total
-    low = 0.0 if correct == 0 else (centre - half) / scale  # exact at the ends, where rounding would miss them
-    high = 1.0 if correct == total else (centre + half) / scale
-    return low, high
 
 
 def accuracy_rows(answers: Iterable[Row], refusals: Iterable[Row] = ()) -> list[dict[str, Any]]:
@@ -38,6 +21,10 @@ def accuracy_rows(answers: Iterable[Row], refusals: Iterable[Row] = ()) -> list[
 
     `refusals` are rows with the same four keys. Unparsed answers count as not correct. A cell of which every answer was
     refused has no row: nothing was measured.
+
+    With rotations an item has several answers. `accuracy` is then the mean over all of them, `all_right` the share of
+    the items that every rotation answered right (a refused one did not). The interval counts items, not answers: the
+    rotations of one item say nearly the same.
     """
     rows = []
     for key, answered, refused in _grouped(answers, refusals, ("loglikelihood", "generation")):
@@ -45,7 +32,12 @@ def accuracy_rows(answers: Iterable[Row], refusals: Iterable[Row] = ()) -> list[
             continue
         correct = sum(answer["correct"] for answer in answered)
         total = len(answered) + refused
-        low, high = wilson_interval(correct, total)
+        items: dict[str, list[bool]] = {}
+        for answer in answered:
+            items.setdefault(answer["id"], []).append(answer["correct"])
+        rotations = max(map(len, items.values()))
+        units = max(len(items), total / rotations)  # a refused item is a unit too
+        low, high = wilson_interval(correct / total * units, units)
         rows.append(
             key
             | {
@@ -54,6 +46,8 @@ def accuracy_rows(answers: Iterable[Row], refusals: Iterable[Row] = ()) -> list[
                 "unparsed": sum(answer["prediction"] is None for answer in answered),
                 "refused": refused,
                 "accuracy": correct / total,
+                "rotations": rotations,
+                "all_right": sum(len(found) == rotations and all(found) for found in items.values()) / units,
                 "low": low,
                 "high": high,
             }

@@ -61,6 +61,7 @@ class StageSettings(Settings):
     priorities: dict[str, Annotated[float, Field(gt=0)]] = PRIORITIES
     epochs: dict[str, Annotated[int, Field(ge=1)]] = EPOCHS
     sources: dict[str, SourceSettings] = Field(default_factory=dict)  # name of a source -> what differs for its rows
+    tokens: Annotated[int, Field(ge=1)] | None = None  # the stream is repeated up to so many, so that mixes compare
     packing_window: Annotated[int, Field(ge=1)] = PACKING_WINDOW  # how far packing may bend the order
     seed: int = 42  # of the published sampler
     sequences_per_part: int = how_to_run(1_024, ge=1)

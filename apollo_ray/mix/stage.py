@@ -59,6 +59,11 @@ def run(context: Context[StageSettings]) -> Result:
     if unknown := ", ".join(sorted(set(settings.sources) - set(columns.sources))):
         known = ", ".join(columns.sources)
         raise UserError(f"steps.{context.step}.sources: no row is of {unknown}; sources of this step: {known}")
+    if settings.tokens:
+        try:
+            columns = stream.repeated(columns, settings.tokens, settings.seed)
+        except ValueError as error:
+            raise UserError(f"steps.{context.step}.tokens: {error}") from error
     tokens = int(columns.length.sum(dtype=np.int64))
     context.say(f"{len(columns)} examples of {tokens} tokens to order and pack")
     places = order.order(columns, settings)

@@ -6,7 +6,7 @@ Tasks describe a pack of tokenised rows in one row of KEYS; `gather` makes the c
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from apollo_ray.codepoints import Hashes, Ints
-from apollo_ray.mix.priority import Floats
+from apollo_ray.mix.priority import Floats, random_bits
 from apollo_ray.mix.settings import CLASSES, StageSettings
 
 BINS = 20  # of the stream, for the plot of its order
@@ -38,6 +38,7 @@ KEYS = pa.schema(
 )
 """One row a pack."""
 _NUMBERS = KEYS.names[1:8]
+_COLUMNS = ("pack", "copy", *_NUMBERS)
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class Stream:
 
 def gather(packs: Iterable[pa.Table], settings: StageSettings) -> Stream:
     """All examples of KEYS rows: as many copies of a kept row as its class or source has epochs. May be empty."""
-    columns: dict[str, list[Any]] = {name: [] for name in ("pack", "copy", *_NUMBERS)}
+    columns: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
     works: list[str] = []
     licenses: Counter[str] = Counter()
     langs: dict[str, int] = {}
@@ -99,6 +100,35 @@ def gather(packs: Iterable[pa.Table], settings: StageSettings) -> Stream:
         joined[name] = np.argsort(np.argsort(np.array(list(known)))).astype(np.int16)[joined[name]]
     named = dict(sorted(licenses.items()))
     return Stream(tuple(works), tuple(sorted(langs)), tuple(sorted(sources)), **joined, licenses=named)
+
+
+def repeated(stream: Stream, tokens: int, seed: int) -> Stream:
+    """`stream` again and again, the last time in part, so that it has `tokens` tokens less at most one example a class.
+
+    The part takes the same share of each class, of examples drawn by hash. Raises ValueError where one pass has more
+    than `tokens`: a budget leaves no row out.
+    """
+    once = int(stream.length.sum(dtype=np.int64))
+    passes, rest = divmod(tokens, once) if once else (0, 0)
+    if passes < 1:
+        raise ValueError(f"{tokens} tokens, but one pass over its rows has {once}")
+    copies = int(stream.copy.max()) + 1
+    if copies * (passes + 1) > np.iinfo(np.int16).max:
+        raise ValueError(f"{tokens} tokens are {passes} passes over its rows of {once}: too many")
+    draw = np.argsort(
+        random_bits(seed, stream.id, stream.copy + np.int16(copies * passes), stream.piece), kind="stable"
+    )
+    parts = [np.arange(len(stream))] * passes
+    for number in range(len(CLASSES)):
+        drawn = draw[stream.sample_class[draw] == number]
+        ends = np.cumsum(stream.length[drawn], dtype=np.int64)
+        share = rest * int(ends[-1]) // once if len(ends) else 0
+        parts.append(drawn[: np.searchsorted(ends, share, side="right")])
+    rows = np.concatenate(parts)
+    taken_before = np.repeat([*range(passes), passes], [*[len(stream)] * passes, len(rows) - passes * len(stream)])
+    columns = {item.name: getattr(stream, item.name)[rows] for item in fields(Stream) if item.name in _COLUMNS}
+    columns["copy"] = (columns["copy"] + copies * taken_before).astype(np.int16)
+    return replace(stream, **columns)
 
 
 def epochs_of(sources: tuple[str, ...], settings: StageSettings) -> Ints:

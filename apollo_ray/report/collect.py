@@ -6,7 +6,7 @@ from typing import Any
 
 from apollo_ray.planning import PlannedStep
 from apollo_ray.records import LANGUAGES
-from apollo_ray.report import collect_curation, collect_rewriting, verdict
+from apollo_ray.report import cards, collect_curation, collect_experiments, collect_rewriting, verdict
 from apollo_ray.report.contents import (
     ENSEMBLE,
     MODELS,
@@ -23,6 +23,7 @@ from apollo_ray.report.contents import (
     ordered,
     total,
 )
+from apollo_ray.report.lineage import lineage
 from apollo_ray.report.reading import count, number, text
 from apollo_ray.store import Manifest, Store, step_directory
 
@@ -36,14 +37,24 @@ def collect(store: Store, run: str, steps: list[PlannedStep]) -> Report:
     accuracies = tuple(group for manifest in evaluations for group in _accuracies(manifest))
     texts = [manifest for manifest in manifests if manifest.stage in ("corpus", "rewrite")]
     leaks = {manifest.step: collect_curation.leaks(store, manifest) for manifest in texts}
+    found_leaks = tuple(found for found in leaks.values() if found)
+    funnels = tuple(map(_funnel, texts))
+    curations = tuple(map(collect_curation.curation, stage.get("corpus", [])))
+    rows = tuple(_step_row(store, step) for step in steps)
+    by_step = {manifest.step: manifest for manifest in manifests}
+    experiments = tuple(collect_experiments.experiment(item, by_step) for item in stage.get("compare", []))
     return Report(
         run=run,
         store=store.uri,
-        verdict=(verdict.on_perplexity(perplexities), verdict.on_accuracy(accuracies)),
-        steps=tuple(_step_row(store, step) for step in steps),
-        funnels=tuple(map(_funnel, texts)),
-        curations=tuple(map(collect_curation.curation, stage.get("corpus", []))),
-        leaks=tuple(found for found in leaks.values() if found),
+        verdict=(
+            verdict.on_perplexity(perplexities),
+            verdict.on_accuracy(accuracies),
+            *map(verdict.on_experiment, experiments),
+        ),
+        steps=rows,
+        funnels=funnels,
+        curations=curations,
+        leaks=found_leaks,
         unsearched=tuple(step for step, found in leaks.items() if not found),
         rewritings=tuple(map(collect_rewriting.rewriting, stage.get("rewrite", []))),
         mixes=tuple(_mix(manifest) for manifest in stage.get("mix", [])),
@@ -53,6 +64,10 @@ def collect(store: Store, run: str, steps: list[PlannedStep]) -> Report:
         answers=_answers(evaluations),
         services=tuple(_service(manifest) for manifest in stage.get("serve", [])),
         warnings=_warnings(manifests, perplexities),
+        experiments=experiments,
+        lineage=lineage(rows),
+        data_card=cards.data_card(manifests, funnels, curations, found_leaks),
+        model_card=cards.model_card(manifests),
     )
 
 
@@ -157,11 +172,15 @@ def _service(manifest: Manifest) -> Service:
         step=manifest.step,
         vocabulary=manifest.summary.get("vocabulary"),
         alpha=manifest.summary.get("alpha"),
-        models={
-            role: model if isinstance(model, str) else json.dumps(model, sort_keys=True, ensure_ascii=False)
-            for role, model in models.items()
-        },
+        models={role: model if isinstance(model, str) else _model_words(model) for role, model in models.items()},
     )
+
+
+def _model_words(model: dict[str, Any]) -> str:
+    """A train step with its fingerprint, or whatever else a manifest says."""
+    if model.keys() == {"path", "fingerprint"}:
+        return f"{model['path']} ({model['fingerprint']})"
+    return json.dumps(model, sort_keys=True, ensure_ascii=False)
 
 
 def _warnings(manifests: list[Manifest], perplexities: tuple[Perplexities, ...]) -> tuple[tuple[str, str], ...]:

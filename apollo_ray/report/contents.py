@@ -5,12 +5,17 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from apollo_ray.records import LANGUAGES
 from apollo_ray.report.curation import Curation, Leaks
 from apollo_ray.report.rewriting import Rewriting
 from apollo_ray.store import Manifest
+
+if TYPE_CHECKING:  # these are built on what stands here
+    from apollo_ray.report.cards import DataCard, ModelCard
+    from apollo_ray.report.experiments import Experiment
+    from apollo_ray.report.lineage import Node
 
 BASE, EXPERT, ENSEMBLE = "base", "expert", "ensemble"
 MODELS = (BASE, EXPERT, "anti_expert", ENSEMBLE)
@@ -218,7 +223,7 @@ class Service:
 class Report:
     run: str
     store: str
-    verdict: tuple[str, str]
+    verdict: tuple[str, ...]
     steps: tuple[StepRow, ...]
     funnels: tuple[Funnel, ...]
     curations: tuple[Curation, ...]
@@ -232,6 +237,10 @@ class Report:
     answers: tuple[Answer, ...]
     services: tuple[Service, ...]
     warnings: tuple[tuple[str, str], ...]  # (step, text)
+    experiments: "tuple[Experiment, ...]"
+    lineage: "tuple[Node, ...]"  # a tree for each evaluate step
+    data_card: "DataCard"
+    model_card: "ModelCard"
 
     def absent(self, *stages: str) -> str:
         """What the steps of these stages still owe, as a sentence; empty where all are finished."""

@@ -17,6 +17,11 @@ class Grid:
     columns: tuple[str, ...]
     values: dict[tuple[str, str], int]
 
+    @property
+    def by_row(self) -> dict[str, dict[str, int]]:
+        """row -> column -> count, zeros too."""
+        return {row: {column: self.values.get((row, column), 0) for column in self.columns} for row in self.rows}
+
     def row_total(self, row: str) -> int:
         return sum(self.values.get((row, column), 0) for column in self.columns)
 

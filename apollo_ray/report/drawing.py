@@ -59,6 +59,11 @@ def legend_above(axes: Axes, room: int = 96) -> None:
         axes.legend(handles, labels, ncols=columns, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
 
 
+def standalone(svg: str) -> str:
+    """A chart of `svg` as a document of its own, for a file or a notebook."""
+    return svg.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
+
+
 @contextmanager
 def style() -> Iterator[None]:
     """Our settings over matplotlib's own, whatever the user's matplotlibrc says; undone afterwards."""

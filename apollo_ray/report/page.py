@@ -3,37 +3,46 @@
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import jinja2
 from markupsafe import Markup
 
 from apollo_ray.errors import UserError
 from apollo_ray.planning import PlannedStep
-from apollo_ray.report import curation_plots, plots
+from apollo_ray.report import curation_plots, experiment_plots, plots
 from apollo_ray.report.collect import collect
 from apollo_ray.report.contents import BASE, CHANCE, ENSEMBLE, Report, percent, shown, total
+from apollo_ray.report.croissant import as_json, croissant
 from apollo_ray.report.curation import PAPER_RULE, Limits
+from apollo_ray.report.experiments import signed
 from apollo_ray.store import Store
+
+CROISSANT = ".croissant.json"
 
 
 def write(store: Store, config_name: str, steps: list[PlannedStep], target: str | None) -> str:
     """Write the page as reports/{run}.html in the store, or to the local path `target`; returns where it lies.
 
-    Raises UserError where it cannot be written, ServiceError where the rows of a train step cannot be read.
+    Croissant metadata of the run's text goes beside it as {run}.croissant.json. Raises UserError where the two cannot
+    be written, ServiceError where the rows of a train step cannot be read.
     """
-    html = render(collect(store, config_name, steps))
-    data = html.encode("utf-8", "replace")  # a model's answer can hold half a surrogate pair
+    report = collect(store, config_name, steps)
+    html = render(report).encode("utf-8", "replace")  # a model's answer can hold half a surrogate pair
+    metadata = as_json(croissant(report, store))
     if target is not None:
         file = Path(target).expanduser().absolute()
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(data)
+            file.write_bytes(html)
+            file.with_suffix(CROISSANT).write_bytes(metadata)
         except OSError as error:
             raise UserError(f"{file}: the report cannot be written: {error.strerror}") from error
         return str(file)
     name = f"{config_name}.html"
     try:
-        store.write(store.path("reports", name), data)
+        store.write(store.path("reports", name), html)
+        store.write(store.path("reports", f"{config_name}{CROISSANT}"), metadata)
     except OSError as error:
         raise UserError(f"{store.address('reports', name)}: the report cannot be written: {error}") from error
     return store.address("reports", name)
@@ -68,6 +77,7 @@ def _environment() -> jinja2.Environment:
     environment.filters |= {
         "shown": shown,
         "percent": percent,
+        "signed": signed,
         "limit": _limit,
         "total": total,
         "title": curation_plots.title,
@@ -87,10 +97,10 @@ def _limit(limits: Limits) -> str:
     return f"at least {low}" if low else f"at most {high}" if high else "-"
 
 
-def _charts(report: Report) -> dict[str, list[Markup | None]]:
+def _charts(report: Report) -> dict[str, Any]:
     """Charts of each section in the order of its data; None where there is nothing to draw."""
     curves = tuple(training for training in report.trainings if training.curve)
-    charts: dict[str, list[str | None]] = {
+    charts: dict[str, Any] = {
         "funnels": [
             plots.funnel(item, f"funnel{n}") if item.languages else None for n, item in enumerate(report.funnels)
         ],
@@ -111,5 +121,15 @@ def _charts(report: Report) -> dict[str, list[Markup | None]]:
         "perplexities": [plots.perplexity(item, f"perplexity{n}") for n, item in enumerate(report.perplexities)],
         "accuracies": [plots.accuracy(item, f"accuracy{n}") for n, item in enumerate(report.accuracies)],
     }
-    # The charts are markup of our own making, in which matplotlib has escaped the labels.
-    return {name: [Markup(svg) if svg else None for svg in group] for name, group in charts.items()}
+    charts["experiments"] = [
+        [experiment_plots.differences(outcomes, f"experiment{n}-{m}") for m, outcomes in enumerate(item.outcomes)]
+        for n, item in enumerate(report.experiments)
+    ]
+    return {name: _marked(group) for name, group in charts.items()}
+
+
+def _marked(group: Any) -> Any:
+    """Charts are markup of our own making, in which matplotlib has escaped the labels."""
+    if isinstance(group, list):
+        return [_marked(item) for item in group]
+    return Markup(group) if group else None

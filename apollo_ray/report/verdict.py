@@ -1,8 +1,9 @@
-"""The verdict in two lines: how the ensemble stands against its base, and where it is worse."""
+"""The verdict: how the ensemble stands against its base, where it is worse, and a line for each experiment."""
 
 from typing import Any
 
 from apollo_ray.report.contents import BASE, CHANCE, ENSEMBLE, EXPERT, Accuracies, Perplexities, percent
+from apollo_ray.report.experiments import Experiment
 
 
 def on_perplexity(groups: tuple[Perplexities, ...]) -> str:
@@ -58,6 +59,18 @@ def on_accuracy(groups: tuple[Accuracies, ...]) -> str:
         f"and less often in {less}; the 95 % intervals of the two are apart in {apart}, and its own lies above "
         f"chance with four options ({percent(CHANCE, 0)}) in {above}."
     )
+
+
+def on_experiment(experiment: Experiment) -> str:
+    found = []
+    for outcomes in experiment.outcomes:
+        counted = outcomes.counted
+        measure = "nats per token" if outcomes.less_is_better else f"accuracy, {outcomes.method}"
+        found.append(
+            f"{outcomes.benchmark} ({measure}): of {sum(counted.values())} differences in single languages "
+            f"{counted['better']} better, {counted['worse']} worse"
+        )
+    return f"{experiment.question} {'; '.join(found) or 'Not measured'}."
 
 
 def _number(pairs: dict[Any, Any]) -> str:

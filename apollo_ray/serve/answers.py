@@ -10,6 +10,7 @@ from typing import Any
 
 from apollo_ray.errors import UserError
 from apollo_ray.serve import api, text
+from apollo_ray.serve.alphas import Alphas
 from apollo_ray.serve.async_engine import AsyncEngine
 from apollo_ray.serve.choices import ChatChoice, CompletionChoice
 from apollo_ray.serve.engine import Request
@@ -27,6 +28,7 @@ class Answer:
 
     request: Request
     added: int = 0  # tokens that the tokenizer put before the prompt's own
+    language: str | None = None  # that its alpha was chosen by
     text: str = ""
     tokens: int = 0
     finish: str | None = None
@@ -38,7 +40,7 @@ class Answers:
     def __init__(self, settings: EndpointSettings, tokenizer: Any, engine: AsyncEngine, eos: frozenset[int]) -> None:
         self._settings, self._tokenizer, self._engine, self._eos = settings, tokenizer, engine, eos
         self.decode = partial(tokenizer.decode, clean_up_tokenization_spaces=False)
-        self.alpha = settings.alpha  # of requests to come
+        self.alphas = Alphas(settings.alpha, settings.alpha_by_language)  # of requests to come
         self._active = 0
         self._longest = max(map(len, tokenizer.get_vocab()))  # characters that one token can stand for
         self._visible = partial(self.decode, skip_special_tokens=True)
@@ -71,19 +73,29 @@ class Answers:
         scored = body.echo and body.logprobs is not None
         for prompt in body.prompts:
             ids, added = self.encode(prompt)
-            answers += self._admit(body, ids, body.max_tokens, "prompt", body.logprobs, scored, added)
+            texts = partial(self._texts, prompt)
+            answers += self._admit(body, ids, texts, body.max_tokens, "prompt", body.logprobs, scored, added)
         return answers
 
     def for_chat(self, body: api.ChatRequest) -> list[Answer]:
         """`n` answers to come. Raises ApiError for a model or chat that cannot be."""
         ids = self.encode_chat(body.messages)
         limit = body.limit or max(1, self._settings.max_length - len(ids))
-        return self._admit(body, ids, limit, "messages", body.top_logprobs if body.logprobs else None)
+        logprobs = body.top_logprobs if body.logprobs else None
+        asked = [message.plain()["content"] for message in body.messages if message.role == "user"]
+        return self._admit(body, ids, lambda: [*asked[-1:], "\n".join(asked)], limit, "messages", logprobs)
+
+    def _texts(self, prompt: str | list[int]) -> list[str]:
+        if isinstance(prompt, str):
+            return [prompt]
+        width = self._engine.width  # other ids, and too many, are refused once the request is whole
+        return [self._visible([token for token in prompt[: self._settings.max_length] if token < width])]
 
     def _admit(
         self,
         body: api.CompletionRequest | api.ChatRequest,
         ids: list[int],
+        texts: Callable[[], list[str]],
         limit: int,
         param: str,
         logprobs: int | None,
@@ -91,13 +103,14 @@ class Answers:
         added: int = 0,
     ) -> list[Answer]:
         self._check_room()
+        weights, language = self._weights(body, texts)
         seed = randbits(62) if body.seed is None else body.seed
         ends = frozenset() if body.ignore_eos else self._eos
         requests = [
             Request(
                 ids=ids,
                 max_new_tokens=limit,
-                weights=self._weights(body),
+                weights=weights,
                 temperature=body.temperature,
                 top_k=max(0, body.top_k),
                 top_p=body.top_p,
@@ -116,7 +129,7 @@ class Answers:
             self._engine.check(requests[0])
         except UserError as error:
             raise api.from_user_error(error, param) from error
-        return [Answer(request, added) for request in requests]
+        return [Answer(request, added, language) for request in requests]
 
     def _check_room(self) -> None:
         most = self._settings.slots + self._settings.max_waiting
@@ -124,20 +137,26 @@ class Answers:
             message = f"{self._active} answers are running or waiting, and {most} may; try again later"
             raise api.ApiError(503, message, code="overloaded", retry_after=RETRY_AFTER)
 
-    def _weights(self, body: api.CompletionRequest | api.ChatRequest) -> Weights:
-        """The mix that the model's name and `proxy.alpha` ask for: of this moment, whatever alpha becomes later."""
+    def _weights(
+        self, body: api.CompletionRequest | api.ChatRequest, texts: Callable[[], list[str]]
+    ) -> tuple[Weights, str | None]:
+        """The mix that is asked for, as of this moment, and the language that chose its alpha.
+
+        `proxy.alpha` and the model's name come first, then the language of `texts`, then the deployment's alpha.
+        """
         settings, alpha = self._settings, body.proxy.alpha
         name = settings.model_name if body.model is None else body.model
         try:
-            weights = parse_model_name(name, self.alpha, settings.model_name, settings.expert is not None)
+            weights = parse_model_name(name, self.alphas.default, settings.model_name, settings.expert is not None)
         except UserError as error:
             raise api.ApiError(404, str(error), "model", "model_not_found") from error
-        if alpha is None:
-            return weights
-        if name != settings.model_name or settings.expert is None:
+        if name == settings.model_name and settings.expert is not None:
+            alpha, language = self.alphas.choose(texts) if alpha is None else (alpha, None)
+            return (1.0, alpha, -alpha), language
+        if alpha is not None:
             allowed = f"goes with model {settings.model_name!r}" if settings.expert else "needs an expert"
             raise api.ApiError(400, f"proxy.alpha {allowed}", "proxy.alpha")
-        return (1.0, alpha, -alpha)
+        return weights, None
 
     def _shaping(self, body: api.CompletionRequest | api.ChatRequest) -> Shaping:
         self._known("logit_bias", list(body.logit_bias))

@@ -5,7 +5,7 @@ by name.
 """
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -284,11 +284,11 @@ def usage(prompt_tokens: int, completion_tokens: int) -> dict[str, int]:
     }
 
 
-def model_list(names: Sequence[str], max_length: int, alpha: float) -> dict[str, Any]:
-    """GET /v1/models; the first name is the ensemble's."""
+def model_list(names: Sequence[str], max_length: int, mix: Mapping[str, Any]) -> dict[str, Any]:
+    """GET /v1/models; the first name is the ensemble's, with its `mix`: alphas, where there is an expert."""
     entries = [
         {"id": name, "object": "model", "created": 0, "owned_by": "apollo_ray", "max_model_len": max_length}
         for name in names
     ]
-    entries[0] |= {"alpha": alpha}
+    entries[0] |= mix
     return {"object": "list", "data": [entry | {"notice": NOTICE} for entry in entries]}

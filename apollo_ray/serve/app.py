@@ -9,27 +9,30 @@ import json
 import os
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from typing import Any
 
 import torch
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from ray import serve
 from ray.serve.config import BackpressureConfig
 from starlette.exceptions import HTTPException
 
 from apollo_ray.serve import api, text
 from apollo_ray.serve.access import API_KEY, Gate, load_keys
+from apollo_ray.serve.alphas import Alphas, told
 from apollo_ray.serve.answers import Answer, Answers
 from apollo_ray.serve.async_engine import AsyncEngine
 from apollo_ray.serve.audit import AuditLog
 from apollo_ray.serve.engine import Engine
+from apollo_ray.serve.event_stream import EventStream
 from apollo_ray.serve.guard import Guard, refusal
 from apollo_ray.serve.metrics import Metrics
 from apollo_ray.serve.models import check_models, end_tokens, load_models, resolve_model
+from apollo_ray.serve.page import chat_page
 from apollo_ray.serve.settings import ROLES, EndpointSettings, LiveSettings
 
 __all__ = ["API_KEY", "Endpoint", "app", "build"]
@@ -85,13 +88,13 @@ class Endpoint:
         self.reconfigure({})
 
     def reconfigure(self, user_config: dict[str, Any]) -> None:
-        """Take alpha and quotas, or what is given of them, for requests to come; the rest is the deployment's own.
+        """Take alphas and quotas, or what is given of them, for requests to come; the rest is the deployment's own.
 
         Serve calls this at the start and whenever `user_config` changes. Raises ValueError for what cannot be.
         """
         live = LiveSettings.model_validate(self._settings.live.model_dump() | (user_config or {}))
         self.gate.set_quotas(live.quotas)
-        self._answers.alpha = live.alpha
+        self._answers.alphas = Alphas(live.alpha, live.alpha_by_language)
 
     async def check_health(self) -> None:
         """Raises where the engine has died, so that Serve replaces the replica."""
@@ -102,6 +105,15 @@ class Endpoint:
         dead = self._engine.failure is not None
         return JSONResponse({"status": "engine died" if dead else "ok"}, 503 if dead else 200)
 
+    @app.get("/", include_in_schema=False)
+    async def root(self, request: Request) -> Response:
+        return RedirectResponse(f"{request.scope.get('root_path', '')}/chat")
+
+    @app.get("/chat", include_in_schema=False)
+    async def page(self) -> Response:
+        html, headers = chat_page()
+        return HTMLResponse(html, headers=headers)
+
     @app.get("/metrics")
     async def metrics(self) -> Response:
         replica = serve.get_replica_context().replica_tag
@@ -110,7 +122,8 @@ class Endpoint:
     @app.get("/v1/models")
     async def models(self) -> Response:
         names = [self._settings.model_name, *self._settings.models]
-        return JSONResponse(api.model_list(names, self._settings.max_length, self._answers.alpha))
+        mix = self._answers.alphas.listed if self._settings.expert else {}
+        return JSONResponse(api.model_list(names, self._settings.max_length, mix))
 
     @app.get("/tokenizer_info")
     async def tokenizer_info(self) -> Response:
@@ -136,7 +149,7 @@ class Endpoint:
     async def completions(self, request: Request, body: api.CompletionRequest) -> Response:
         head = self._head("cmpl", "text_completion", body)
         answers, close = self._open(request, body, head["id"], body.prompts, lambda: self._answers.for_completion(body))
-        head |= self._alpha(head, answers)
+        head |= self._alphas(head, answers, body.n)
         choices = [self._answers.completion_choice(index, answer, body) for index, answer in enumerate(answers)]
         if body.stream:
             return self._stream(head, body, answers, [], [choice.take for choice in choices], close)
@@ -149,7 +162,7 @@ class Endpoint:
         head = self._head("chatcmpl", "chat.completion.chunk" if body.stream else "chat.completion", body)
         asked = [[message.plain() for message in body.messages]]
         answers, close = self._open(request, body, head["id"], asked, lambda: self._answers.for_chat(body))
-        head |= self._alpha(head, answers)
+        head |= self._alphas(head, answers, body.n)
         choices = [self._answers.chat_choice(index, answer, body) for index, answer in enumerate(answers)]
         if body.stream:
             opening = [choice.opening() for choice in choices]
@@ -176,9 +189,15 @@ class Endpoint:
             self._audit.write(prompts, [], **fields, status=error.status, code=error.code, param=error.param)
             raise
         series = model.partition("@")[0]  # with alpha, clients could make any number of series
-        fields |= self._alpha(fields, answers).get("proxy", {})
+        fields |= self._alphas(fields, answers, body.n).get("proxy", {})
+
+        closed = False
 
         def close(status: int) -> None:
+            nonlocal closed
+            if closed:
+                return
+            closed = True
             used = _usage(answers, body.n)
             self.gate.settle(key, reserved - used["total_tokens"])
             counts = {name: used[name] for name in ("prompt_tokens", "completion_tokens")}
@@ -209,10 +228,10 @@ class Endpoint:
         opening: list[dict[str, Any]],
         takes: list[Callable[[str], dict[str, Any]]],
         close: Callable[[int], None],
-    ) -> StreamingResponse:
+    ) -> EventStream:
         shared = head | ({"usage": None} if body.include_usage else {})
 
-        async def events() -> AsyncIterator[str]:
+        async def events() -> AsyncGenerator[str, None]:
             status = 499
             try:
                 for first in opening:
@@ -230,16 +249,16 @@ class Endpoint:
             finally:
                 close(status)
 
-        return StreamingResponse(events(), media_type="text/event-stream")
+        return EventStream(events(), lambda: close(499))  # counts only where `events` never began
 
     def _head(self, prefix: str, kind: str, body: Body) -> dict[str, Any]:
         name = body.model or self._settings.model_name
         return {"id": f"{prefix}-{uuid.uuid4().hex}", "object": kind, "created": int(time.time()), "model": name}
 
-    def _alpha(self, head: dict[str, Any], answers: list[Answer]) -> dict[str, Any]:
-        """The strength that answers were admitted with; none for a single model."""
+    def _alphas(self, head: dict[str, Any], answers: list[Answer], n: int) -> dict[str, Any]:
+        """The strengths that answers were admitted with, `n` to a prompt; none for a single model."""
         single = self._settings.expert is None or head["model"] in ROLES
-        return {} if single else {"proxy": {"alpha": answers[0].request.weights[1]}}
+        return {} if single else {"proxy": told([(one.request.weights[1], one.language) for one in answers[::n]])}
 
 
 def _usage(answers: list[Answer], n: int) -> dict[str, int]:

@@ -52,7 +52,7 @@ def export_ensemble(store: Store, manifest: Manifest, target: str | Path) -> Pat
     for role, folder in folders.items():
         if "subfolder" in parts[role]:
             _link(Path(folder), target / role)
-    alpha = settings.alpha
+    alpha = manifest.summary["alpha"]  # one for the server: vLLM knows no alpha by language
     _write_model(target, tokenizer, _ends(tokenizer, folders), _config(parts, width, alpha, "base"))
     expert = dict(parts["expert"])
     if "subfolder" in expert:

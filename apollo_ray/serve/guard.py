@@ -12,7 +12,7 @@ from apollo_ray.serve.api import ApiError
 DRAINED = 64 * 2**20
 """Bytes of a refused body that are read before the answer."""
 
-OPEN_PATHS = frozenset({"/health", "/docs", "/openapi.json"})
+OPEN_PATHS = frozenset({"/", "/chat", "/health", "/docs", "/openapi.json"})
 """Asked without a key."""
 
 

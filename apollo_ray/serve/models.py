@@ -8,6 +8,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from apollo_ray.errors import UserError
 from apollo_ray.serve.cache import check_cacheable
+from apollo_ray.serve.packing import pack
 from apollo_ray.serve.proxy import shared_vocabulary
 from apollo_ray.step import Folder
 from apollo_ray.store import Store
@@ -58,7 +59,8 @@ def load_models(folders: Mapping[str, str], dtype: str, device: str) -> dict[str
     loaded = {}
     for role, folder in folders.items():
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype), attn_implementation="sdpa")
-        loaded[role] = model.eval().to(device)
+        model = model.eval().to(device)
+        loaded[role] = pack(model) if device == "cpu" else model
     return loaded
 
 

@@ -2,15 +2,29 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from apollo_ray.config import INPUT, Settings, how_to_run
+from apollo_ray.config import FILES, INPUT, Settings, how_to_run
 
 ROLES = ("base", "expert", "anti_expert")
 """The three models of proxy tuning, in the order of every list and tensor of this package."""
 
 MAX_ALPHA = 100.0
 """Bound on the strength either way: far past any use, and low enough that float32 logits stay finite."""
+
+
+def _known(alphas: dict[str, float]) -> dict[str, float]:
+    if alphas:
+        from apollo_ray.language import known_languages  # only here: its tables take a moment to load
+
+        if unknown := sorted(alphas.keys() - known_languages()):
+            raise ValueError(f"{unknown[0]!r} is no language that prompts are told by; use codes such as en, zh, hi")
+    return alphas
+
+
+Alpha = Annotated[float, Field(ge=-MAX_ALPHA, le=MAX_ALPHA)]
+AlphaByLanguage = Annotated[dict[str, Alpha], AfterValidator(_known)]
+"""ISO 639 code -> the strength for prompts in this language."""
 
 
 class Quota(Settings):
@@ -23,7 +37,10 @@ class Quota(Settings):
 class LiveSettings(Settings):
     """Serve's `user_config`: what changes while requests run. Each one keeps the alpha that it was admitted with."""
 
-    alpha: Annotated[float, Field(ge=-MAX_ALPHA, le=MAX_ALPHA)] = 1.0
+    alpha: Alpha = 1.0
+    alpha_by_language: AlphaByLanguage = Field(
+        default_factory=dict
+    )  # alpha is for all others, and where the language is not sure
     quotas: dict[str, Quota] = Field(
         default_factory=dict
     )  # by a key's name; `default`: of every other key, and of an open endpoint
@@ -39,7 +56,8 @@ class EndpointSettings(Settings):
     base: Annotated[str, INPUT]
     expert: Annotated[str | None, INPUT] = None  # the tuned small model
     anti_expert: Annotated[str | None, INPUT] = None  # the same small model before tuning
-    alpha: Annotated[float, Field(ge=-MAX_ALPHA, le=MAX_ALPHA)] = 1.0  # logits = base + alpha * (expert - anti_expert)
+    alpha: Alpha = 1.0  # logits = base + alpha * (expert - anti_expert)
+    alpha_by_language: AlphaByLanguage = Field(default_factory=dict)  # instead of alpha, by the language of the prompt
     max_length: Annotated[int, Field(ge=2)] = 1024  # tokens of prompt and answer together
     dtype: Literal["float32", "bfloat16"] = "float32"  # of weights and cache; logits are combined in float32
     model_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] = "ensemble"  # what clients ask for
@@ -67,7 +85,7 @@ class EndpointSettings(Settings):
     @property
     def live(self) -> LiveSettings:
         """The part that `user_config` replaces."""
-        return LiveSettings(alpha=self.alpha, quotas=self.quotas)
+        return LiveSettings(alpha=self.alpha, alpha_by_language=self.alpha_by_language, quotas=self.quotas)
 
     @property
     def models(self) -> dict[str, str]:
@@ -80,5 +98,13 @@ class StageSettings(EndpointSettings):
     """A deployment and the address where it listens."""
 
     engine: Literal["embedded", "vllm"] = "embedded"  # vllm: to export, any architecture that it has
+    alphas: Annotated[str | None, FILES] = None  # JSON file of alpha and alpha_by_language, in place of the two
+    unrelated_anti_expert: Literal["refuse", "accept"] = how_to_run("refuse")  # one that the expert was not made from
     port: int = how_to_run(8000, ge=0, le=65_535)  # 0: any free port
     host: str = how_to_run("127.0.0.1")
+
+    @model_validator(mode="after")
+    def _check_alphas(self) -> "StageSettings":
+        if self.alphas is not None and (self.alpha != 1.0 or self.alpha_by_language):
+            raise ValueError("alphas: its file tells alpha and alpha_by_language; give either the file or the two")
+        return self

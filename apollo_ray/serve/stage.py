@@ -17,7 +17,9 @@ from ray.serve.context import _get_global_client
 from ray.serve.schema import ServeDeploySchema
 
 from apollo_ray.errors import ServiceError, UserError
+from apollo_ray.serve.alphas import read_alphas
 from apollo_ray.serve.app import build
+from apollo_ray.serve.lineage import check_lineage
 from apollo_ray.serve.models import check_models, model_reference
 from apollo_ray.serve.settings import EndpointSettings, StageSettings
 from apollo_ray.step import Context, Result
@@ -35,44 +37,52 @@ def run(context: Context[StageSettings]) -> Result:
     settings = context.settings
     folders = {role: context.folder(name, "model") for role, name in settings.models.items()}
     _, width = check_models(folders, settings.max_length, cached=settings.engine == "embedded")
-    warnings = _lineage(context)
+    warnings = _warnings(context)
     for warning in warnings:
         context.say(f"warning: {warning}")
     models: dict[str, dict[str, str]] = {}
     for role, name in settings.models.items():
         step = context.inputs.get(name)
         models[role] = {"path": name} | ({"fingerprint": step.fingerprint} if step else {"id": name})
+    alphas = read_alphas(settings.alphas) if settings.alphas else settings.live
+    summary = {
+        "vocabulary": width,
+        "alpha": alphas.alpha,
+        "alpha_by_language": alphas.alpha_by_language,
+        "models": models,
+        "warnings": warnings,
+    }
     extra = []
     if settings.engine == "embedded":
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "serve.yaml"
-            args = _arguments(settings, models, context.store)
+            args = _arguments(settings, summary, context.store)
             file.write_text(_serve_file(context.step, settings, args), encoding="utf-8")
             extra = context.store.upload(folder, context.directory, "serve")
     context.say(f"{len(models)} models share {width} token ids")
-    summary = {"vocabulary": width, "alpha": settings.alpha, "models": models, "warnings": warnings}
     return Result(Counts("model", len(models), len(models)), extra=extra, summary=summary)
 
 
-def _lineage(context: Context[StageSettings]) -> list[str]:
-    """What is odd about expert and anti-expert: their difference should be the tuning and nothing else."""
-    expert, anti = context.settings.expert, context.settings.anti_expert
-    if expert is None or anti is None or expert not in context.inputs or context.inputs[expert].stage != "train":
+def _warnings(context: Context[StageSettings]) -> list[str]:
+    """What is odd about expert and anti-expert. Raises UserError for what the settings do not accept."""
+    settings = context.settings
+    if settings.expert is None or settings.anti_expert is None:
         return []
-    trained = context.inputs[expert]
-    start = trained.settings.get("start")
-    if start is None:
-        return [f"expert {expert!r} was trained from nothing, so anti_expert {anti!r} is not what it started from"]
-    used = context.inputs[anti].fingerprint if anti in context.inputs else None
-    if trained.inputs.get(start) == used or (used is None and start == anti):
-        return []
-    return [f"expert {expert!r} started from {start!r} ({trained.inputs.get(start)}), not from anti_expert {anti!r}"]
+    found = check_lineage(settings.expert, settings.anti_expert, context.inputs, context.store.manifest)
+    if found.related is False and settings.unrelated_anti_expert == "refuse":
+        advice = "the step runs with it all the same where unrelated_anti_expert: accept is set"
+        raise UserError(f"steps.{context.step}.anti_expert: {found.message}; {advice}")
+    return [] if found.related else [found.message]
 
 
-def _arguments(settings: StageSettings, models: dict[str, dict[str, str]], store: Store) -> EndpointSettings:
-    """The settings as any host can use them: steps as references into the store, local folders as absolute paths."""
+def _arguments(settings: StageSettings, summary: dict[str, Any], store: Store) -> EndpointSettings:
+    """The settings as any host can use them: steps as references into the store, local folders as absolute paths.
+
+    Alphas are those of the step's `summary`, which may have come from a file.
+    """
     values = {name: getattr(settings, name) for name in EndpointSettings.model_fields}
-    for role, model in models.items():
+    values |= {name: summary[name] for name in ("alpha", "alpha_by_language")}
+    for role, model in summary["models"].items():
         name = model["path"]
         if "fingerprint" in model:
             values[role] = model_reference(store, name, model["fingerprint"])
@@ -106,7 +116,7 @@ def running(store: Store, manifest: Manifest, say: Callable[[str], None]) -> Ite
     settings = StageSettings.model_validate(manifest.settings)
     if settings.engine == "vllm":
         raise UserError(f"step {manifest.step!r} has engine: vllm; 'apollo export-ensemble' makes its folder for vLLM")
-    args = _arguments(settings, manifest.summary["models"], store)
+    args = _arguments(settings, manifest.summary, store)
     client = _get_global_client(raise_if_no_controller_running=False)
     name = f"{manifest.step}-{manifest.fingerprint}"
     if client is None:

@@ -7,11 +7,9 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
+from apollo_ray.step import LINEAGE
 from apollo_ray.train.model import DTYPES, with_adapters
 from apollo_ray.train.settings import StageSettings
-
-LINEAGE = "apollo_ray.json"
-"""File of an exported folder with what its card says, for machines."""
 
 
 def export(

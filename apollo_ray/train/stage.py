@@ -20,6 +20,7 @@ from ray.train.torch import TorchTrainer
 
 from apollo_ray.config import result_settings
 from apollo_ray.errors import UserError
+from apollo_ray.planning import identity
 from apollo_ray.records import TRAINING_STEP
 from apollo_ray.step import Context, Folder, Result
 from apollo_ray.store import Counts, FileEntry, Manifest, Store
@@ -112,9 +113,7 @@ def _lineage(context: Context[StageSettings], data: Manifest) -> dict[str, Any]:
         "step": context.step,
         "fingerprint": context.fingerprint,
         "start": context.settings.start,
-        "start_fingerprint": context.inputs[context.settings.start].fingerprint
-        if context.settings.start in context.inputs
-        else None,
+        "start_fingerprint": _start_fingerprint(context),
         "settings": {name: value for name, value in settings.items() if name not in ("data", "start")},
         "data": {
             "step": data.step,
@@ -127,6 +126,14 @@ def _lineage(context: Context[StageSettings], data: Manifest) -> dict[str, Any]:
         },
         "versions": {name: importlib.metadata.version(name) for name in ("apollo-ray", "torch", "transformers")},
     }
+
+
+def _start_fingerprint(context: Context[StageSettings]) -> str | None:
+    """Of the start's step, the digest of a folder's bytes, or the hub id; None where weights are drawn at random."""
+    start = context.settings.start
+    if start is None:
+        return None
+    return context.inputs[start].fingerprint if start in context.inputs else identity(start)
 
 
 class _Board:

@@ -367,7 +367,9 @@ def test_user_config_changes_alpha_without_a_restart(
     found = []
     try:
         for alpha in (0.25, 0.75):
-            application["deployments"] = [{"name": "Endpoint", "user_config": {"alpha": alpha}}]
+            by_language = {"zh": alpha / 2}
+            user_config = {"alpha": alpha, "alpha_by_language": by_language}
+            application["deployments"] = [{"name": "Endpoint", "user_config": user_config}]
             _get_global_client().deploy_apps(ServeDeploySchema.model_validate({"applications": [application]}))
             base = address.partition("/v1")[0].rpartition(":")
             port = base[2].partition("/")[0]
@@ -377,6 +379,11 @@ def test_user_config_changes_alpha_without_a_restart(
                 if status == 200 and listed["data"][0]["alpha"] == alpha:
                     break
                 time.sleep(0.2)
+            assert listed["data"][0]["alpha_by_language"] == by_language
+            asked = {"prompt": ["患者发热三天,伴有咳嗽。", "12"], "max_tokens": 1}
+            assert _raw(live, "/v1/completions", asked, WARD_KEY)[2]["proxy"] == {
+                "by_prompt": [{"alpha": alpha / 2, "language": "zh"}, {"alpha": alpha}]
+            }
             assert _raw(live, "/health", key="wrong")[0] == 200
             assert _raw(live, "/v1/models", key="wrong")[0] == 401
             metrics = _raw(live, "/metrics", key=WARD_KEY)[2]
@@ -410,18 +417,34 @@ def test_the_serve_file_says_what_runs(finished: tuple[Store, Manifest]) -> None
         resolve_model(model_reference(store, "tuned", "c" * 16))
 
 
-def test_lineage_is_checked(models: dict[str, Path], tmp_path: Path) -> None:
+def test_an_unrelated_anti_expert_must_be_accepted(models: dict[str, Path], tmp_path: Path) -> None:
     store = Store(str(tmp_path))
     files = store.upload(models["expert"], "tuned/" + "b" * 16, "model")
     tuned = _manifest("tuned", "train", "b" * 16, extra=files, settings={"start": "small"}, inputs={"small": "a" * 16})
-    settings = StageSettings(
-        base=str(models["base"]), expert="tuned", anti_expert=str(models["anti_expert"]), max_length=256
-    )
+    values = {"base": str(models["base"]), "expert": "tuned", "anti_expert": str(models["anti_expert"])}
     said: list[str] = []
-    made = stage.run(_context(store, settings, {"tuned": tuned}, said))
-    [warning] = made.summary["warnings"]
+    refused = _context(store, StageSettings(**values, max_length=256), {"tuned": tuned}, said)
+    with pytest.raises(UserError, match=r"started from 'small'.*unrelated_anti_expert: accept"):
+        stage.run(refused)
+    settings = StageSettings(**values, max_length=256, unrelated_anti_expert="accept")
+    [warning] = stage.run(_context(store, settings, {"tuned": tuned}, said)).summary["warnings"]
     assert "started from 'small'" in warning
     assert any(warning in line for line in said)
+
+
+def test_models_without_lineage_are_served_with_a_warning(models: dict[str, Path], tmp_path: Path) -> None:
+    """And alphas from a file go into the Serve file."""
+    alphas = tmp_path / "alphas.json"
+    alphas.write_text('{"alpha": 0.5, "alpha_by_language": {"hi": 0.25}}')
+    folders = {role: str(folder) for role, folder in models.items()}
+    store = Store(str(tmp_path / "store"))
+    made = _finished(_context(store, StageSettings(**folders, max_length=256, alphas=str(alphas)), {}, []))
+    [warning] = made.summary["warnings"]
+    assert "does not tell what it was trained from" in warning
+    document = yaml.safe_load(Path(store.path("ensemble", "f" * 16, made.extra[0].path)).read_text())
+    args = document["applications"][0]["args"]
+    assert (args["alpha"], args["alpha_by_language"]) == (0.5, {"hi": 0.25})
+    assert (made.summary["alpha"], made.summary["alpha_by_language"]) == (0.5, {"hi": 0.25})
 
 
 def test_models_that_do_not_fit_stop_the_step(models: dict[str, Path], tmp_path: Path) -> None:

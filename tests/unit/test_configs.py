@@ -12,7 +12,7 @@ from apollo_ray import planning
 from apollo_ray.config import load_config
 
 ROOT = Path(__file__).resolve().parents[2]
-RUNS = sorted((ROOT / "jobs" / "configs").glob("*.yaml"))
+RUNS = sorted((ROOT / "jobs" / "configs").rglob("*.yaml"))
 
 
 @pytest.mark.parametrize("file", RUNS, ids=lambda path: path.name)
@@ -46,3 +46,13 @@ def test_the_cluster_file_is_what_ray_and_aws_take() -> None:
 def test_every_stage_has_a_job() -> None:
     jobs = {path.stem for path in (ROOT / "jobs").glob("*.py")}
     assert jobs == {*planning.STAGES, "submit"}
+
+
+def test_an_override_of_an_anchor_reaches_every_step_that_has_it() -> None:
+    """What the experiments' headers say of running them on other text."""
+    overrides = ["documents.decontaminate.benchmarks.0.path=other.jsonl", "scores-1.benchmarks.0.path=other.jsonl"]
+    steps = load_config(ROOT / "jobs" / "configs" / "experiments" / "rewriting.yaml", overrides).steps
+    for name in ("documents", "general", "instructions", "qa"):
+        assert steps[name]["decontaminate"]["benchmarks"][0]["path"] == "other.jsonl"
+    for name in ("scores-1", "scores-2", "scores-3"):
+        assert steps[name]["benchmarks"][0]["path"] == "other.jsonl"

@@ -1,10 +1,12 @@
 import json
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apollo_ray.evaluate.benchmarks import MAX_ROW_CHARACTERS, first_items, parse_items
+from apollo_ray.evaluate.benchmarks import MAX_ROW_CHARACTERS, first_items, parse_items, rows_of
 from apollo_ray.evaluate.settings import Benchmark
 from apollo_ray.records import DROPPED, EVAL_ITEM
 
@@ -27,10 +29,12 @@ def test_a_choice_row_becomes_an_item():
             "benchmark": "mini",
             "lang": "en",
             "task": "choice",
+            "context": None,
             "question": "Which?",
             "letters": ["A", "B"],
             "options": ["one", "two"],
             "answer": "B",
+            "fault": None,
         }
     ]
     assert dropped == []
@@ -39,6 +43,49 @@ def test_a_choice_row_becomes_an_item():
 def test_a_list_of_options_gets_letters_and_brackets_around_gold_are_no_part_of_it():
     items, _ = parse(CHOICE | {"options": ["x", "y", "z"], "answer": "（c）"})
     assert (items[0]["letters"], items[0]["options"], items[0]["answer"]) == (["A", "B", "C"], ["x", "y", "z"], "C")
+
+
+@pytest.mark.parametrize(
+    ("options", "answer"),
+    [
+        ("(A) one\n(B) two\n(C) (A) and (B)", "(B)"),
+        ("A. one\nB. two", "B."),
+        ("（A）one\n（B）two", "（B）"),
+        (["one", "two"], 1),
+        (["one", "two"], "two"),
+    ],
+)
+def test_layouts_of_options_and_golds(options, answer):
+    (item,), _ = parse(CHOICE | {"options": options, "answer": answer})
+    assert (item["options"][:2], item["answer"]) == (["one", "two"], "B")
+
+
+def test_a_gold_of_several_letters_is_cut_only_where_asked_and_then_says_so():
+    line = json.dumps(CHOICE | {"options": ["x", "y", "z"], "answer": "(CA)"}).encode()
+    benchmark = Benchmark(name="mini", path="x", task="choice", lang="en")
+    items, dropped = parse_items(benchmark, [("x.jsonl", [line])], cut_golds=True)
+    assert (items["answer"].to_pylist(), dropped.num_rows) == (["C"], 0)
+    assert items["fault"].to_pylist() == ["several_answers: '(CA)' names more than one letter"]
+
+
+def test_rows_count_by_their_source_where_asked():
+    rows = [CHOICE | {"source": "mmlu"}, CHOICE | {"source": "medqa"}, CHOICE | {"source": " "}]
+    lines = [json.dumps(row).encode() for row in rows]
+    benchmark = Benchmark(name="mini", path="x", task="choice", lang="en", per_source=True)
+    items, dropped = parse_items(benchmark, [("x.jsonl", lines)])
+    assert items["benchmark"].to_pylist() == ["medqa", "mmlu"]
+    assert dropped["reason"].to_pylist() == ["no_source"]
+
+
+def test_a_file_is_lines_or_one_array_or_parquet(tmp_path):
+    rows = [CHOICE, CHOICE | {"id": "2", "options": ["é", "y"]}]
+    pq.write_table(pa.Table.from_pylist([CHOICE]), tmp_path / "x.parquet")
+    assert [json.loads(line) for line in rows_of("x.json", json.dumps(rows, indent=2).encode())] == rows
+    assert [json.loads(line) for line in rows_of("x.jsonl", "\n".join(map(json.dumps, rows)).encode())] == rows
+    assert [json.loads(line) for line in rows_of("x.parquet", (tmp_path / "x.parquet").read_bytes())] == [CHOICE]
+    for uri, broken in (("x.json", b'[{"id": 1}, {'), ("x.parquet", b"PAR1"), ("x.json", b"[" * 100_000)):
+        items, dropped = parse(*rows_of(uri, broken))
+        assert (items, [row["reason"] for row in dropped]) == ([], ["not_json"])
 
 
 def test_options_are_put_in_the_order_of_their_letters():
@@ -60,7 +107,12 @@ def test_options_are_put_in_the_order_of_their_letters():
         ({"options": ["x"] * 27}, "bad_options"),
         ({"options": "A or B"}, "bad_options"),
         ({"answer": "C"}, "answer_not_an_option"),
-        ({"answer": "one"}, "answer_not_an_option"),
+        ({"answer": "three"}, "answer_not_an_option"),
+        ({"options": ["x", "x"], "answer": "x"}, "answer_not_an_option"),
+        ({"options": ["x", "y"], "answer": 2}, "no_answer"),
+        ({"options": ["x", "y"], "answer": True}, "no_answer"),
+        ({"options": "(A) one\n(C) two"}, "bad_options"),
+        ({"options": "(A) one"}, "bad_options"),
         ({"answer": "AB"}, "several_answers"),
         ({"answer": "(A, B)"}, "several_answers"),
         ({"answer": ["A", "B"]}, "several_answers"),

@@ -3,7 +3,7 @@ import time
 import pytest
 
 from apollo_ray.errors import ServiceError, UserError
-from apollo_ray.evaluate import client, prompts
+from apollo_ray.evaluate import client, prompts, protocols
 from apollo_ray.evaluate.settings import StageSettings
 
 BENCHMARK = {"name": "mini", "path": "x", "task": "choice"}
@@ -20,6 +20,7 @@ def item(name, task="text", lang="en", answer="Because."):
         "benchmark": task,
         "lang": lang,
         "task": task,
+        "context": None,
         "question": f"Why {name}?",
         "letters": [],
         "options": [],
@@ -53,7 +54,7 @@ def test_generation_reads_the_letter_and_keeps_the_text(endpoint):
     assert (outcome.answer["prediction"], outcome.answer["output"]) == ("B", " (B)")
     assert outcome.answer["correct"] is True
     body = endpoint.requests[0][1]
-    assert (body["stop"], body["temperature"], body["max_tokens"]) == (["\n"], 0, client.LETTER_TOKENS)
+    assert (body["stop"], body["temperature"], body["max_tokens"]) == (["\n"], 0, protocols.STRICT_TOKENS)
 
 
 def test_an_answer_without_a_letter_is_wrong_and_null(endpoint):

@@ -5,7 +5,8 @@ from apollo_ray.records import LANGUAGES
 
 
 def item(lang):
-    return {"lang": lang, "question": "Q?", "letters": ["A", "B", "E"], "options": ["one", "two", "three"]}
+    options = {"letters": ["A", "B", "E"], "options": ["one", "two", "three"], "answer": "E"}
+    return {"lang": lang, "context": None, "question": "Q?"} | options
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
@@ -27,6 +28,17 @@ def test_each_language_is_asked_in_its_own_words():
 
 def test_other_languages_are_asked_in_english():
     assert prompts.choice_prompt(item("sw")) == prompts.choice_prompt(item("en"))
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_a_shot_is_the_prompt_with_its_answer(lang):
+    prompt = prompts.choice_prompt(item(lang))
+    assert prompts.choice_prompt(item(lang), [item(lang)] * 2) == f"{prompt} E\n{prompt} E\n{prompt}"
+
+
+def test_a_context_stands_before_the_question():
+    prompt = prompts.choice_prompt(item("fr") | {"context": "Une étude."})
+    assert "lettre.\nContexte : Une étude.\nQuestion : Q?\n" in prompt
 
 
 def test_a_continuation_is_a_space_and_the_letter():

@@ -7,6 +7,7 @@ import pytest
 from apollo_ray.config import parse
 from apollo_ray.errors import UserError
 from apollo_ray.evaluate import stage
+from apollo_ray.evaluate.reading import read
 from apollo_ray.evaluate.settings import Benchmark, StageSettings
 from apollo_ray.records import DROPPED, EVAL_ANSWER
 from apollo_ray.step import Context
@@ -152,7 +153,8 @@ def test_real_multiple_choice_rows_parse_whole(shared_data):
     settings = StageSettings(
         endpoint="http://host/v1", models=("base",), benchmarks=(Benchmark(name="xmed", path=path, task="choice"),)
     )
-    items, dropped = stage._read_items(settings)
+    found = read(settings)
+    items, dropped = found.items, found.dropped
     assert dropped.num_rows == 0
     assert len({item["lang"] for item in items}) == 6
 
@@ -168,6 +170,7 @@ def test_the_embedded_benchmarks_parse_whole():
                 "benchmarks": [{"name": "starter", "path": uri, "task": task}],
             }
         )
-        items, dropped = stage._read_items(settings)
+        found = read(settings)
+        items, dropped = found.items, found.dropped
         assert dropped.num_rows == 0
         assert {item["lang"] for item in items} == {"en", "zh", "hi", "es", "fr", "ar"}

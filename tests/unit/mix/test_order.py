@@ -13,7 +13,7 @@ from apollo_ray.errors import UserError
 from apollo_ray.mix import order as ordering
 from apollo_ray.mix.order import order
 from apollo_ray.mix.priority import exponentials, id_bits, random_bits, sample_class
-from apollo_ray.mix.stream import shares
+from apollo_ray.mix.stream import repeated, shares
 
 PRETRAINING, INSTRUCTION = 0, 1
 
@@ -224,3 +224,37 @@ def test_classes_follow_the_paper() -> None:
 def test_settings_refuse_what_cannot_be(settings, wrong: dict, message: str) -> None:
     with pytest.raises(UserError, match=message):
         settings(**wrong)
+
+
+@given(
+    lengths=st.lists(st.integers(1, 300), min_size=1, max_size=40),
+    passes=st.integers(1, 4),
+    share=st.floats(0, 0.99),
+    seed=st.integers(0, 3),
+)
+def test_a_budget_repeats_the_stream_and_leaves_no_row_out(settings, make_stream, lengths, passes, share, seed) -> None:
+    classes = [number % 2 for number in range(len(lengths))]
+    stream = make_stream(classes, length=lengths)
+    budget = int(sum(lengths) * (passes + share))
+    found = repeated(stream, budget, seed)
+    assert budget - 2 * max(lengths) <= found.length.sum() <= budget
+    times = Counter(found.id.tolist())
+    assert {*times.values()} <= {passes, passes + 1}
+    assert len(times) == len(lengths)
+    assert len({*zip(found.id.tolist(), found.copy.tolist(), strict=True)}) == len(found)  # no copy comes twice
+    assert all(found.length[place] == lengths[row] for place, row in enumerate(found.row))
+    assert sorted(order(found, settings())) == list(range(len(found)))
+
+
+def test_the_last_part_of_a_budget_takes_the_same_share_of_each_class(make_stream) -> None:
+    stream = make_stream(np.repeat([PRETRAINING, INSTRUCTION], [3_000, 1_000]))
+    found = repeated(stream, 600_000, seed=1)  # one pass has 400,000
+    assert np.bincount(found.sample_class).tolist() == [4_500, 1_500]
+    assert repeated(stream, 600_000, seed=2).row.tolist() != found.row.tolist()
+
+
+def test_a_budget_below_one_pass_is_refused(make_stream) -> None:
+    with pytest.raises(ValueError, match="150 tokens, but one pass over its rows has 200"):
+        repeated(make_stream([PRETRAINING, INSTRUCTION]), 150, seed=1)
+    with pytest.raises(ValueError, match="too many"):
+        repeated(make_stream([PRETRAINING, INSTRUCTION]), 200 * 40_000, seed=1)

@@ -103,7 +103,7 @@ def test_steps_are_traced_to_the_store(html: str, sample: Sample) -> None:
     assert store.uri in html
     for step in steps:
         assert [step.name, step.fingerprint, f"{store.uri}/{step.name}/{step.fingerprint}"] in rows
-    documents = next(row for row in rows if row[:2] == ["documents", "corpus"])
+    documents = next(row for row in rows if row[:2] == ["documents", "corpus"] and "finished" in row)
     assert documents[3:] == [
         "finished",
         "rows",
@@ -172,6 +172,10 @@ def test_sections_stand_in_order(html: str) -> None:
         "perplexity",
         "accuracy",
         "answers",
+        "experiments",
+        "lineage",
+        "model-card",
+        "data-card",
         "warnings",
         "where",
     ]

@@ -31,8 +31,11 @@ def folders(tokenizer: Any, models: dict[str, Any], tmp_path: Path) -> dict[str,
 
 
 def export(folders: dict[str, str], target: Path, alpha: float = 0.5) -> Path:
-    settings = {"alpha": alpha, "max_length": 200, **folders}
-    summary = {"models": {role: {"path": folder, "id": folder} for role, folder in folders.items()}}
+    settings = {"max_length": 200, **folders}
+    summary: dict[str, Any] = {
+        "alpha": alpha,
+        "models": {role: {"path": folder, "id": folder} for role, folder in folders.items()},
+    }
     counts = Counts("model", len(folders), len(folders))
     manifest = Manifest("ensemble", "serve", "0" * 16, settings, {}, counts, [], [], [], summary, {}, "", "")
     return export_ensemble(Store(str(target.parent / "store")), manifest, target)

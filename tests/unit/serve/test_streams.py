@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from apollo_ray.serve import api
+from apollo_ray.serve.alphas import Alphas
 from apollo_ray.serve.answers import Answers
 from apollo_ray.serve.async_engine import AsyncEngine
 from apollo_ray.serve.engine import Engine
@@ -176,7 +177,7 @@ def test_alpha_is_taken_when_a_request_is_admitted(models: Any, tokenizer: Any) 
         answers = answers_of(models, tokenizer)
         body = api.CompletionRequest(prompt="a")
         [before] = answers.for_completion(body)
-        answers.alpha = 0.25
+        answers.alphas = Alphas(0.25)
         [after] = answers.for_completion(body)
         assert (before.request.weights, after.request.weights) == ((1.0, 1.0, -1.0), (1.0, 0.25, -0.25))
 

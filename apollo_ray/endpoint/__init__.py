@@ -1,0 +1,1 @@
+"""Talking to an OpenAI-compatible endpoint: its client, what proves it fit, and a conversation. Imports no stage."""

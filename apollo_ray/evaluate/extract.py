@@ -1,0 +1,174 @@
+"""The letter that a written answer states, read only where the text states it and never guessed.
+
+A letter counts at the start of a line, after words such as "the answer is", or before "is correct"; in Latin letters,
+full-width or not, and for Arabic and Hindi in those of their own script. An answer that is nothing but the text of one
+option states its letter. What is denied, joined with another letter, or part of a term counts for nothing; of two
+statements the last one counts if words between take the first back, and neither does otherwise. No letter, or more
+than one, is None. The published scripts of Apollo took any capital of A to F anywhere: "As an AI I do not know" was A.
+"""
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from apollo_ray.evaluate import extract_words as words
+from apollo_ray.overlap_index import fold
+
+_PATTERNS = {
+    name: words.normal(getattr(words, name))
+    for name in ("CUES", "NEGATIONS", "COPULAS", "AFFIRMED", "CONNECTIVES", "CORRECTIONS")
+}
+_NATIVE = {
+    lang: {unicodedata.normalize("NFKC", own): latin for own, latin in letters.items()}
+    for lang, letters in words.NATIVE.items()
+}
+_GENUS = re.compile(rf"\s*\.\s*(?:{'|'.join(words.SPECIES.split())})\b")
+_NOT_A_WORD = r"(?![A-Za-z0-9_]|['’-]\w)"  # behind a Latin letter; Han may follow
+_NOT_A_NATIVE_WORD = r"(?![\w\u064b-\u0652\u0900-\u0963]|['’-]\w)"
+_BARE_ENDS = re.compile(r"$|\s*\n|\s*:\s*$|[.,;!、。।،؛]|\s*[-–—]\s")
+_CLAUSE_ENDS = re.compile(r"[.,;:!?\n。，；！？।،؛؟、]")
+_MARKUP = re.compile(r"[*`#>\"“”«»\u200b-\u200f\u202a-\u202e\u2066-\u2069\u061c]|[【】]")  # bold, quotes, direction
+_AMBIGUOUS = "?"
+
+
+@dataclass(frozen=True)
+class _Script:
+    """What a letter looks like in one language: `one` at a place, `another` right after it."""
+
+    native: Mapping[str, str]
+    one: re.Pattern[str]
+    another: re.Pattern[str]
+
+    @classmethod
+    def of(cls, lang: str) -> "_Script":
+        native = _NATIVE.get(lang, {})
+        own = "|".join(sorted(native, key=len, reverse=True)) or "(?!)"
+        one = (
+            rf"\s*(?:[(\[]\s*(?P<closed>[A-Za-z]|{own})\s*[)\]]|(?P<bare>[A-Z])(?P<bracket>\))?{_NOT_A_WORD}"
+            rf"|(?P<low>[a-z])\)|(?P<native>{own})(?P<native_bracket>\))?{_NOT_A_NATIVE_WORD})"
+        )
+        # Not the initial of a sentence or a genus: "A. C. difficile".
+        letter = (
+            r"(?:\([A-Za-z]\)|[A-Z](?![A-Za-z0-9]|\.\s*[a-z])"
+            rf"|\((?:{own})\)|(?:{own}){_NOT_A_NATIVE_WORD})"
+        )
+        another = (
+            rf"\s*[.)]?\s*(?:[,/&+;:、،]|\b(?:{words.JOINED})\b|{words.JOINED_BARE})[\s,]*(?:option\s+)?{letter}"
+            r"|\s*[.)]\s*[A-Z][.)](?!\s*[a-z])"  # A. B. C.
+        )
+        return cls(native, re.compile(one), re.compile(another))
+
+    def latin(self, match: re.Match[str]) -> str:
+        found = match["closed"] or match["bare"] or match["low"] or match["native"]
+        return self.native.get(found, found).upper()
+
+
+_SCRIPTS = {lang: _Script.of(lang) for lang in ("", *words.NATIVE)}
+
+
+def extract_letter(text: str, letters: Sequence[str], lang: str, options: Sequence[str] = ()) -> str | None:
+    """The one of `letters` that `text` states in words of `lang` or of English; None where it states none or several.
+
+    `options`, as displayed, let an answer be the text of one of them. A letter followed by the text of another option
+    is no statement. Read: `B`, `(b)`, `B. Arteries`, `（Ｂ）`, `ب`, `The answer is B`, `正确答案是B`. Not read:
+    `A or B`, `I cannot answer`, `(A) is incorrect`, `The answer is B cells`, `E. coli`.
+    """
+    plain = _MARKUP.sub("", unicodedata.normalize("NFKC", text)).strip()
+    languages = list(dict.fromkeys((lang if lang in words.CUES else "en", "en")))
+    reader = _Reader(plain, languages, _SCRIPTS.get(lang, _SCRIPTS[""]))
+    if re.fullmatch(r"[a-z][.):]?", plain):
+        letter: str | None = plain[0].upper()
+    else:
+        letter = _resolved(reader.at_line_starts(), reader.after_cues(), reader)
+    if letter is None and not reader.found:
+        meant = [own for own, option in zip(letters, options, strict=False) if fold(option) == fold(plain)]
+        return meant[0] if len(meant) == 1 and fold(plain) else None
+    if letter is None or letter not in letters or (options and _contradicted(plain, letter, letters, options)):
+        return None
+    return letter
+
+
+def _resolved(starts: list[tuple[int, str]], cued: list[tuple[int, str]], reader: "_Reader") -> str | None:
+    """One letter of the statements (place, letter), or None. Lines that begin with several letters list the options."""
+    named = {letter for _, letter in starts}
+    if not cued:
+        return named.pop() if len(named) == 1 and _AMBIGUOUS not in named else None
+    stated = sorted([*cued, *(starts if len(named) == 1 and _AMBIGUOUS not in named else [])])
+    place, last = stated[-1]
+    earlier = [at for at, letter in stated if letter != last]
+    taken_back = bool(earlier) and reader.corrects(earlier[-1], place)
+    return last if last != _AMBIGUOUS and (not earlier or taken_back) else None
+
+
+def _contradicted(plain: str, letter: str, letters: Sequence[str], options: Sequence[str]) -> bool:
+    """Whether the whole answer is the letter and the text of another option."""
+    folded = [fold(option) for option in options]
+    said = re.fullmatch(r"\W*\w\W+(.+)", plain.splitlines()[0])
+    behind = fold(said[1]) if said else ""
+    return behind in folded and folded.index(behind) != list(letters).index(letter)
+
+
+class _Reader:
+    """Statements in one text. `found`: whether any place looked like a letter, stated or not."""
+
+    def __init__(self, text: str, languages: list[str], script: _Script) -> None:
+        self.text = text
+        self.languages = languages
+        self.script = script
+        self.found = False
+
+    def at_line_starts(self) -> list[tuple[int, str]]:
+        places = [0, *(match.end() for match in re.finditer(r"\n+", self.text))]
+        return [(at, letter) for at in places if (letter := self._letter_at(at, announced=False))]
+
+    def after_cues(self) -> list[tuple[int, str]]:
+        stated = []
+        for language in self.languages:
+            for cue in re.finditer(_PATTERNS["CUES"][language], self.text, re.IGNORECASE | re.MULTILINE):
+                clause = _CLAUSE_ENDS.split(self.text[: cue.start()])[-1]
+                if not self._found("NEGATIONS", clause):
+                    letter = self._letter_at(cue.end(), announced=True)
+                    stated += [(cue.end(), letter)] if letter else []
+        return stated
+
+    def corrects(self, start: int, end: int) -> bool:
+        """Whether the words from one statement to the next take the first back."""
+        return self._found("CORRECTIONS", self.text[start:end])
+
+    def _letter_at(self, start: int, announced: bool) -> str | None:
+        """The letter that is stated at `start`; _AMBIGUOUS where another one stands beside it, None for none."""
+        match = self.script.one.match(self.text, start)
+        if not match:
+            return self._low_letter_at(start) if announced else None
+        after = self.text[match.end() :]
+        if _GENUS.match(after) or re.match(r"[\s!.]*\?", after):
+            return None
+        self.found = True
+        if self.script.another.match(after):
+            return _AMBIGUOUS
+        is_bare = match["closed"] is None and match["low"] is None
+        is_bare = is_bare and match["bracket"] is None and match["native_bracket"] is None
+        behind = after.lstrip()
+        if self._starts("AFFIRMED", behind) and (announced or not is_bare or self.languages[0] == "zh"):
+            return self.script.latin(match)
+        if is_bare and not _BARE_ENDS.match(after):
+            # "A: ..." at the start of a line may mean "answer", as Q does "question".
+            follows = self._starts("CONNECTIVES", behind) or (announced and behind.startswith(":"))
+            is_item = re.fullmatch(r"(?:选项|项)[.。]?", behind)
+            return self.script.latin(match) if (announced and follows) or is_item else None
+        if not is_bare and (self._starts("COPULAS", behind) or self._starts("NEGATIONS", behind)):
+            return None
+        return self.script.latin(match)
+
+    def _low_letter_at(self, start: int) -> str | None:
+        """`the answer is b`: a small letter counts at the end of the text alone, being a word in many languages."""
+        match = re.compile(r"\s*([a-z])\s*[.)]?\s*$").match(self.text, start)
+        self.found = self.found or bool(match)
+        return match[1].upper() if match else None
+
+    def _starts(self, name: str, behind: str) -> bool:
+        return any(re.match(_PATTERNS[name][one], behind, re.IGNORECASE) for one in self.languages)
+
+    def _found(self, name: str, text: str) -> bool:
+        return any(re.search(_PATTERNS[name][one], text, re.IGNORECASE) for one in self.languages)

@@ -1,0 +1,173 @@
+import importlib.util
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from apollo_ray.evaluate.extract import extract_letter
+from apollo_ray.records import LANGUAGES
+
+LETTERS = ("A", "B", "C", "D")
+
+
+@pytest.mark.parametrize(
+    ("text", "lang", "letter"),
+    [
+        ("B", "en", "B"),
+        (" B\n", "en", "B"),
+        ("B.", "en", "B"),
+        ("(B)", "en", "B"),
+        ("(b) arteries", "en", "B"),
+        ("B)", "en", "B"),
+        ("Ｂ", "zh", "B"),
+        ("（B）", "zh", "B"),
+        ("B.胰腺", "zh", "B"),
+        ("**B**", "en", "B"),
+        ("B. Arteries", "en", "B"),
+        ("B. No treatment", "en", "B"),
+        ("B. C. difficile", "en", "B"),
+        ("A. B cells", "en", "A"),
+        ("B\nVeins carry blood back.", "en", "B"),
+        ("The answer is B", "en", "B"),
+        ("The answer is **B**.", "en", "B"),
+        ("The answer is B, not C", "en", "B"),
+        ("The correct answer is option (D)", "en", "D"),
+        ("Clearly option (a) is incorrect; the answer is (b).", "en", "B"),
+        ("正确答案是B", "zh", "B"),
+        ("答案：C。", "zh", "C"),
+        ("选B", "zh", "B"),
+        ("La respuesta correcta es (C)", "es", "C"),
+        ("La respuesta es la C.", "es", "C"),
+        ("La bonne réponse est D", "fr", "D"),
+        ("Réponse : B", "fr", "B"),
+        ("सही उत्तर B है", "hi", "B"),
+        ("सही उत्तर है B", "hi", "B"),
+        ("الإجابة الصحيحة هي (A)", "ar", "A"),
+        ("The answer is C", "fr", "C"),  # models fall back to English
+        ("The answer is B", "sw", "B"),
+    ],
+)
+def test_a_stated_letter_is_read(text, lang, letter):
+    assert extract_letter(text, LETTERS, lang) == letter
+
+
+@pytest.mark.parametrize("lang", ["en", "zh", "hi", "es", "fr", "ar", "sw"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "As an AI I do not know",
+        "I cannot answer",
+        "A or B",
+        "A, B",
+        "(A) and (B)",
+        "A. B. C. D.",
+        "A: B",
+        "A patient has fever",
+        "D-dimer",
+        "E. coli",
+        "C. difficile",
+        "(A) is incorrect",
+        "Option (a) is incorrect",
+        "The answer is not B",
+        "The wrong answer is B",
+        "I doubt the answer is B",
+        "The answer is B?",
+        "The answer is A or B",
+        "A. The answer is B",
+        "A. veins\nB. arteries",
+        "The answer is B cells",
+        "The answer is vitamin D",
+        "The answer is a mystery",
+        "The answer is E",
+    ],
+)
+def test_what_states_no_letter_or_several_is_not_guessed(text, lang):
+    assert extract_letter(text, LETTERS, lang) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "lang"),
+    [
+        ("Desafortunadamente no puedo", "es"),
+        ("A menudo", "es"),
+        ("A o B", "es"),
+        ("La respuesta incorrecta es C", "es"),
+        ("A mon avis", "fr"),
+        ("D'accord", "fr"),
+        ("La réponse n'est pas B", "fr"),
+        ("La mauvaise réponse est D", "fr"),
+        ("La réponse est B ou C", "fr"),
+        ("答案是A或B", "zh"),
+        ("答案不是B", "zh"),
+        ("错误答案是B", "zh"),
+        ("不选B", "zh"),
+        ("答案是B型肝炎", "zh"),
+        ("（A）不正确", "zh"),
+        ("A या B", "hi"),
+        ("सही उत्तर B नहीं है", "hi"),
+        ("सही उत्तर B है या C", "hi"),
+        ("गलत उत्तर B है", "hi"),
+        ("विकल्प A गलत है", "hi"),
+        ("A أو B", "ar"),
+        ("(A) خاطئة", "ar"),
+        ("الإجابة ليست A", "ar"),
+    ],
+)
+def test_denied_and_paired_letters_are_not_read(text, lang):
+    assert extract_letter(text, LETTERS, lang) is None
+
+
+@given(st.text(), st.sampled_from(["en", "zh", "hi", "es", "fr", "ar"]))
+def test_a_letter_that_is_read_stands_in_the_text(text, lang):
+    letter = extract_letter(text, LETTERS, lang)
+    assert letter is None or letter in LETTERS
+
+
+@given(st.sampled_from(LETTERS), st.sampled_from(["{}", "{}.", "({})", "{})", "（{}）", "The answer is {}."]))
+def test_no_letter_is_favoured(letter, form):
+    assert extract_letter(form.format(letter), LETTERS, "en") == letter
+
+
+@pytest.fixture(scope="module")
+def labelled():
+    path = Path(__file__).parents[3] / "benchmarks" / "extraction.py"
+    spec = importlib.util.spec_from_file_location("benchmark_extraction", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("split", ["tune", "test"])
+def test_labelled_answers_are_read_right(labelled, split):
+    counts = {lang: labelled.tally(labelled.strict, split, lang) for lang in LANGUAGES}
+    assert sum(found.total() for found in counts.values()) >= 300
+    assert all(found["right"] >= 0.98 * found.total() for found in counts.values())
+    assert sum(found["right"] for found in counts.values()) >= 0.99 * sum(found.total() for found in counts.values())
+    assert sum(found["wrong"] for found in counts.values()) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "lang", "letter"),
+    [
+        ("The answer is A. No, the answer is B", "en", "B"),
+        ("The answer is A. The answer is B", "en", None),
+        ("The answer is A. Actually, the answer is B or C", "en", None),
+        ("ب", "ar", "B"),
+        ("ب", "en", None),
+        ("क्या", "hi", None),
+        ("घ", "hi", "D"),
+    ],
+)
+def test_corrections_and_scripts(text, lang, letter):
+    assert extract_letter(text, LETTERS, lang) == letter
+
+
+def test_the_text_of_one_option_is_its_letter():
+    options = ("Artery", "Vein", "vein.", "Lymph")
+    assert extract_letter(" artery. ", LETTERS, "en", options) == "A"
+    assert extract_letter("Vein", LETTERS, "en", options) is None  # two options say so
+    assert extract_letter("An artery", LETTERS, "en", options) is None
+    assert extract_letter("B. Artery", LETTERS, "en", options) is None
+    assert extract_letter("...", LETTERS, "en", ("", "", "?", "!")) is None
