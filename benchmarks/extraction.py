@@ -1,13 +1,16 @@
 """How often the letter of a written answer is read right: the strict extractor, and the published one.
 
-    python benchmarks/extraction.py [--misses] [--split tune|test|both]
+    python benchmarks/extraction.py [--misses] [--split tune|test|unseen|all]
 
-extraction/LANG.jsonl and extraction/test/LANG.jsonl hold answers to a question with the options artery, vein,
-capillary and lymphatic vessel, as models write them. `letter` is what a reader takes the answer to be; null where it
-states none of the four options, or more than one (a refusal, prose, a term such as "vitamin C", an answer that is only
-denied). Where an answer corrects itself, its last word counts. right: the extractor says the same. wrong: it says
-another letter, or one where there is none. missed: it reads none where there is one. The rules were made on the first
-half alone.
+Three sets (extraction/, extraction/test/, extraction/unseen/) of answers to a question with four options, as models
+write them. `letter` is what a reader takes the answer to be; null where it states none of the options, or more than one
+(a refusal, prose, a term such as "vitamin C", an answer that is only denied). Where an answer corrects itself, its last
+word counts. right: the extractor says the same. wrong: it says another letter, or one where there is none. missed: it
+reads none where there is one.
+
+The rules were made on the first set. The others were scored before any rule had seen their misses: test 99.4 % (written
+together with the first), unseen 86.7 % (written after the rules); nothing was read wrong in either. Their misses have
+been mended since, so all three now guard, and those two figures tell how unseen text fares.
 """
 
 import argparse
@@ -23,11 +26,12 @@ from apollo_ray.records import LANGUAGES
 
 FOLDER = Path(__file__).resolve().parent / "extraction"
 LETTERS = ("A", "B", "C", "D")
+SPLITS = ("tune", "test", "unseen")
 Extractor = Callable[[dict[str, Any], str], str | None]
 
 
 def rows(split: str, lang: str) -> list[dict[str, Any]]:
-    path = FOLDER / ("test" if split == "test" else "") / f"{lang}.jsonl"
+    path = FOLDER / ("" if split == "tune" else split) / f"{lang}.jsonl"
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
@@ -72,10 +76,10 @@ def _line(split: str, lang: str, counts: dict[str, Counter[str]]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--split", choices=["tune", "test", "both"], default="both")
+    parser.add_argument("--split", choices=[*SPLITS, "all"], default="all")
     parser.add_argument("--misses", action="store_true", help="show the answers that strict reads otherwise")
     chosen = parser.parse_args()
-    splits = ["tune", "test"] if chosen.split == "both" else [chosen.split]
+    splits = list(SPLITS) if chosen.split == "all" else [chosen.split]
     for line in table(splits):
         print(line)
     for split in splits if chosen.misses else []:

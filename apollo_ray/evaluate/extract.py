@@ -29,6 +29,8 @@ _NOT_A_NATIVE_WORD = r"(?![\w\u064b-\u0652\u0900-\u0963]|['’-]\w)"
 _BARE_ENDS = re.compile(r"$|\s*\n|\s*:\s*$|[.,;!、。।،؛]|\s*[-–—]\s")
 _CLAUSE_ENDS = re.compile(r"[.,;:!?\n。，；！？।،؛؟、]")
 _MARKUP = re.compile(r"[*`#>\"“”«»\u200b-\u200f\u202a-\u202e\u2066-\u2069\u061c]|[【】]")  # bold, quotes, direction
+_JOINED_BEFORE = re.compile(rf"\b(?:{words.JOINED})\s*$|(?:{words.JOINED_BARE})\s*$|(?<!\w)\w{{1,2}}\s*[,/&+،、]\s*$")
+_BEFORE_LETTER = re.compile(rf"(?:(?:^|\s)(?:{words.BEFORE_LETTER})|{words.BEFORE_LETTER_BARE})\s*$", re.IGNORECASE)
 _AMBIGUOUS = "?"
 
 
@@ -80,7 +82,7 @@ def extract_letter(text: str, letters: Sequence[str], lang: str, options: Sequen
     if re.fullmatch(r"[a-z][.):]?", plain):
         letter: str | None = plain[0].upper()
     else:
-        letter = _resolved(reader.at_line_starts(), reader.after_cues(), reader)
+        letter = _resolved(reader.at_line_starts(), [*reader.after_cues(), *reader.affirmed()], reader)
     if letter is None and not reader.found:
         meant = [own for own, option in zip(letters, options, strict=False) if fold(option) == fold(plain)]
         return meant[0] if len(meant) == 1 and fold(plain) else None
@@ -130,6 +132,20 @@ class _Reader:
                 if not self._found("NEGATIONS", clause):
                     letter = self._letter_at(cue.end(), announced=True)
                     stated += [(cue.end(), letter)] if letter else []
+        return stated
+
+    def affirmed(self) -> list[tuple[int, str]]:
+        """Letters anywhere that are called the right one: `Of the four, C is correct`."""
+        stated = []
+        for match in self.script.one.finditer(self.text):
+            before, after = self.text[: match.start()], self.text[match.end() :]
+            clause = _CLAUSE_ENDS.split(before)[-1]
+            asks = re.match(r"[^.?!。？！؟।\n]*[?？؟]", after)
+            # "Hepatitis B is correct" calls no option right.
+            alone = not clause.strip() or _BEFORE_LETTER.search(clause)
+            denied = self._found("NEGATIONS", clause) or _JOINED_BEFORE.search(before)
+            if alone and not asks and not denied and self._starts("AFFIRMED", after.lstrip()):
+                stated.append((match.start(), self.script.latin(match)))
         return stated
 
     def corrects(self, start: int, end: int) -> bool:

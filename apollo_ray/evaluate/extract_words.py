@@ -17,28 +17,33 @@ _OPTION_FR = r"(?:la\s+|l')?(?:option\s+|réponse\s+|proposition\s+|lettre\s+)?"
 CUES = {
     "en": r"\b(?:answer|choice|option)(?:\s+(?:to|for)\s+(?:this|the)\s+question)?\s*"
     r"(?:(?:is|was|would\s+be|should\s+be|must\s+be)\s*:?|:|\s-)\s*(?:the\s+)?(?:option\s+|choice\s+|letter\s+)?"
+    r"|\b(?:of\s+choice|appropriate|suitable)\s+(?:here\s+)?is\s+(?:option\s+)?"
+    r"|^(?:definitely|certainly|surely|clearly|probably|likely|most\s+likely),?\s+(?:option\s+)?"
+    r"|\bmakes\s+(?:option\s+)?"
     r"|\b(?:choose|chose|select|pick|go\s+with)\s+(?:the\s+)?(?:option\s+|choice\s+|answer\s+|letter\s+)?"
     r"|\b(?:it\s+is|it's|it\s+would\s+be|it\s+must\s+be)\s+(?:option\s+)?"
     r"|^(?:so|thus|hence|therefore),?\s+(?:option\s+)?|^(?:option|choice|letter)\s+",
     "zh": r"(?:答案|选(?:择|项)?(?:选项)?)\s*(?:应[该当]?)?\s*(?:[是为选]\s*:?|:)?\s*(?:选项)?|应[该当]?[是为]\s*",
-    "hi": r"(?:उत्तर|जवाब|विकल्प)\s*(?:है\s*:?|:|-)?\s*(?:विकल्प\s*)?",
+    "hi": r"(?:उत्तर|जवाब|विकल्प)\s*(?:है\s*:?|:|-)?\s*(?:विकल्प\s*)?|सबसे\s+(?:अच्छी|उपयुक्त)\s+दवा\s+",
     "es": r"\b(?:respuesta|opción|alternativa)(?:\s+(?:correcta|adecuada|apropiada|acertada|exacta|final|verdadera))?"
     rf"\s*(?:(?:es|sería)\s*:?|:)\s*{_OPTION_ES}"
     rf"|\bcorrecta\s*(?:es|:)\s*{_OPTION_ES}|\b(?:elijo|elegiría|escojo|selecciono|marco)\s+{_OPTION_ES}"
-    rf"|\b(?:es|sería)\s+la\s+(?:opción\s+|respuesta\s+)?|^la\s+|^(?:la\s+)?(?:opción|letra|alternativa)\s+",
+    rf"|\b(?:es|sería)\s+la\s+(?:opción\s+|respuesta\s+)?|\bde\s+elección\s+es\s+(?:el\s+|la\s+)?"
+    r"|^(?:sin\s+duda(?:\s+alguna)?,?\s+)?la\s+|^(?:la\s+)?(?:opción|letra|alternativa)\s+",
     "fr": r"\b(?:réponse|option|proposition)(?:\s+(?:correcte|exacte|juste|finale|adéquate))?\s*"
     rf"(?:(?:est|serait)\s*:?|:)\s*(?:donc\s+)?{_OPTION_FR}"
     rf"|\b(?:choisis|choisirais|sélectionne|opte\s+pour)\s+{_OPTION_FR}|\bs'agit\s+de\s+{_OPTION_FR}"
-    rf"|\bc'est\s+{_OPTION_FR}|^la\s+|^(?:l')?(?:option|lettre|proposition)\s+",
+    rf"|\bc'est\s+{_OPTION_FR}|\bde\s+choix\s+est\s+(?:le\s+|la\s+)?"
+    r"|^(?:sans\s+(?:aucun\s+)?doute,?\s+)?la\s+|^(?:l')?(?:option|lettre|proposition)\s+",
     "ar": r"(?:ال)?(?:[إا]جابة|[إا]جابتي|جواب|خيار)(?:\s+(?:الصحيحة?|الأنسب|النهائية?))?"
-    r"(?:\s+(?:على|عن)\s+هذا\s+السؤال)?\s*(?:(?:هي|هو)\s*:?|:|-)?\s*(?:الخيار\s+|الحرف\s+)?|(?:أختار|اخترت|نختار)\s+(?:الخيار\s+)?|^الحرف\s+",
+    r"(?:\s+(?:على|عن)\s+هذا\s+السؤال)?\s*(?:(?:هي|هو)\s*:?|:|-)?\s*(?:الخيار\s+|الحرف\s+)?|(?:أختار|اخترت|نختار)\s+(?:الخيار\s+)?|^الحرف\s+|المناسب\s+هو\s+",
 }
 """After which a letter is a statement."""
 
 NEGATIONS = {
     "en": r"\b(?:not|never|no|nor|if|whether|unless|doubt|wrong|incorrect|false|cannot)\b|n't\b",
     "zh": r"不|没|非|无|错|误|如果|若",
-    "hi": r"(?:सही\s+)?नहीं|गलत|ग़लत|अगर|यदि",
+    "hi": r"(?:सही\s+)?नहीं|(?<!\S)न(?!\S)|गलत|ग़लत|अगर|यदि",
     "es": r"\b(?:no|ni|si|dudo|incorrect[ao]|fals[ao])\b",
     "fr": r"\b(?:ne|pas|ni|si|mauvaise|fausse?|faux|incorrecte?)\b|\bn'",
     "ar": r"ليس|\bلا\b|لم\b|إذا|خاطئ|خط[أا]|غير",
@@ -57,7 +62,7 @@ COPULAS = {
 
 AFFIRMED = {
     "en": r"is\s+(?:the\s+)?(?:correct|right)\b",
-    "zh": r"(?:选项|项)?(?:是)?正确",
+    "zh": r"(?:选项|项)?是?正确(?!吗)",
     "hi": r"(?:ही\s+)?सही\s+(?:उत्तर\s+)?(?:है(?!\s*नहीं)|होगा)",
     "es": r"es\s+(?:la\s+)?correcta\b",
     "fr": r"est\s+(?:la\s+)?(?:bonne|correcte|exacte|juste)\b",
@@ -66,7 +71,7 @@ AFFIRMED = {
 """Right after a letter they state it."""
 
 CONNECTIVES = {
-    "en": r"(?:because|since|rather\s+than|instead\s+of|and\s+not|not)\b",
+    "en": r"(?:because|since|the\s+best|the\s+right|the\s+correct|rather\s+than|instead\s+of|and\s+not|not)\b",
     "zh": r"(?:选项|项)(?!.{0,2}[错误不])|因为|而不是",
     "hi": r"(?:है|होगा)(?!\s*(?:नहीं|या))|क्योंकि|चुन",
     "es": r"(?:porque|ya que|y\s+no)\b",
@@ -88,6 +93,13 @@ CORRECTIONS = {
 JOINED = r"or|and|nor|o|u|y|ou|et"
 JOINED_BARE = "या|और|तथा|أو|و|或者?|还是|和|与|及"
 """Words between two letters: whole ones, and those that scripts write without spaces around."""
+
+BEFORE_LETTER = (
+    r"option|choice|answer|letter|la|opción|respuesta|alternativa|letra|réponse|proposition|lettre"
+    r"|विकल्प|उत्तर|से|الخيار|الحرف"
+)
+BEFORE_LETTER_BARE = "选项|答案|所以|因此|故|则"
+"""Words between which and "is correct" a letter is an option, and not the end of a term."""
 
 SPECIES = (
     "abortus albicans anthracis baumannii botulinum burgdorferi cereus coli diphtheriae difficile duodenale faecalis "

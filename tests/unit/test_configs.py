@@ -9,10 +9,12 @@ import pytest
 import yaml
 
 from apollo_ray import planning
-from apollo_ray.config import load_config
+from apollo_ray.config import load_config, parse
+from apollo_ray.serve.settings import EndpointSettings, LiveSettings
 
 ROOT = Path(__file__).resolve().parents[2]
-RUNS = sorted((ROOT / "jobs" / "configs").rglob("*.yaml"))
+SERVED = sorted((ROOT / "jobs" / "configs").glob("serve-*.yaml"))
+RUNS = sorted(set((ROOT / "jobs" / "configs").rglob("*.yaml")) - set(SERVED))
 
 
 @pytest.mark.parametrize("file", RUNS, ids=lambda path: path.name)
@@ -20,6 +22,21 @@ def test_every_run_file_parses_and_has_no_circle(file: Path) -> None:
     config = load_config(file)
     settings = {name: planning._settings(name, raw) for name, raw in config.steps.items()}
     assert set(planning._ordered(settings, None)) == set(config.steps)
+
+
+@pytest.mark.parametrize("file", SERVED, ids=lambda path: path.name)
+def test_every_serve_file_is_what_serve_and_the_endpoint_take(file: Path) -> None:
+    from ray.serve.schema import ServeDeploySchema
+
+    document = ServeDeploySchema.model_validate(yaml.safe_load(file.read_text()))
+    (application,) = document.applications
+    settings = parse(EndpointSettings, application.args, where=file.name)
+    (deployment,) = application.deployments
+    assert (application.import_path, deployment.name) == ("apollo_ray.serve.app:build", "Endpoint")
+    parse(LiveSettings, deployment.user_config, where=file.name)
+    assert f"serve deploy jobs/configs/{file.name}" in file.read_text()
+    needs_gpu = "cpu" not in file.name
+    assert (settings.gpus_per_replica > 0) == needs_gpu == (settings.keys_file is not None)
 
 
 def test_the_papers_constants_are_the_defaults() -> None:

@@ -4,7 +4,9 @@ import random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from apollo_ray.cli import app
 from apollo_ray.errors import UserError
 from apollo_ray.evaluate import repeats
 from apollo_ray.evaluate.audit import audit
@@ -168,6 +170,21 @@ def test_paper_shots_come_from_the_test_set(settings):
 def test_strict_shots_need_a_dev_file(settings):
     with pytest.raises(ValueError, match=r"shots: 3 needs benchmarks\.mini\.dev"):
         settings([raw("1")], shots=3)
+
+
+def test_the_command_prints_the_figures_and_writes_the_findings(settings, tmp_path):
+    made = settings([raw("1"), raw("1") | {"id": "2"}, raw("3", "AB")])
+    step = {"stage": "evaluate"} | made.model_dump(mode="json", include={"endpoint", "models", "benchmarks"})
+    config = {"run": "try", "store": str(tmp_path / "store"), "steps": {"exam": step}}
+    (tmp_path / "run.yaml").write_text(json.dumps(config), encoding="utf-8")  # JSON is YAML
+    done = CliRunner().invoke(app, ["audit", str(tmp_path / "run.yaml"), "exam", "--findings", "1"])
+    assert done.exit_code == 0, done.output
+    assert "exam: 1 of 3 items are asked" in done.output
+    assert "repeated_item: mini, en, 2: as 1" in done.output
+    written = json.loads((tmp_path / "store" / "audits" / "try-exam.json").read_text())
+    assert [one["id"] for one in written["excluded"]] == ["2", "3"]
+    assert written["cells"][0]["unfit"] == 2
+    assert CliRunner().invoke(app, ["audit", str(tmp_path / "run.yaml"), "other"]).exit_code != 0
 
 
 COUNTS = {  # of the part of the files that is here, a good 80 %

@@ -1,4 +1,5 @@
 import importlib.util
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -139,13 +140,12 @@ def labelled():
     return module
 
 
-@pytest.mark.parametrize("split", ["tune", "test"])
-def test_labelled_answers_are_read_right(labelled, split):
-    counts = {lang: labelled.tally(labelled.strict, split, lang) for lang in LANGUAGES}
-    assert sum(found.total() for found in counts.values()) >= 300
-    assert all(found["right"] >= 0.98 * found.total() for found in counts.values())
-    assert sum(found["right"] for found in counts.values()) >= 0.99 * sum(found.total() for found in counts.values())
-    assert sum(found["wrong"] for found in counts.values()) == 0
+def test_labelled_answers_are_read_right(labelled):
+    for lang in LANGUAGES:
+        counts = sum((labelled.tally(labelled.strict, split, lang) for split in labelled.SPLITS), Counter())
+        assert counts.total() >= 100
+        assert counts["wrong"] == 0
+        assert counts["right"] >= 0.99 * counts.total()
 
 
 @pytest.mark.parametrize(
@@ -154,6 +154,17 @@ def test_labelled_answers_are_read_right(labelled, split):
         ("The answer is A. No, the answer is B", "en", "B"),
         ("The answer is A. The answer is B", "en", None),
         ("The answer is A. Actually, the answer is B or C", "en", None),
+        ("Out of these, C is correct.", "en", "C"),
+        ("I see that option C is correct.", "en", "C"),
+        ("Hepatitis B is correct", "en", None),
+        ("Is B correct?", "en", None),
+        ("Of these, B is correct?", "en", None),
+        ("Neither B nor C is correct", "en", None),
+        ("Of these, C is not correct", "en", None),
+        ("B和C正确", "zh", None),
+        ("维生素C正确", "zh", None),
+        ("الجواب الصحيح", "ar", None),
+        ("विटामिन C सही है", "hi", None),
         ("ب", "ar", "B"),
         ("ب", "en", None),
         ("क्या", "hi", None),
