@@ -1,12 +1,17 @@
 """Bodies of every kind at the endpoint's own routes, in this process: a refusal in OpenAI's form, never a crash."""
 
 import json
+import socket
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import schemathesis
+import uvicorn
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ray import serve
@@ -56,6 +61,33 @@ def client(models: Any, tokenizer: Any, tmp_path_factory: pytest.TempPathFactory
         patch.setattr(serve, "get_replica_context", lambda: context)
         with TestClient(app, raise_server_exceptions=True) as made:
             yield made
+
+
+@pytest.fixture(scope="module")
+def page(client: TestClient) -> Iterator[Any]:
+    """The OpenAPI page of the same application, listening on loopback."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="critical"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    thread.start()
+    while not server.started:
+        time.sleep(0.05)
+    yield schemathesis.openapi.from_url(f"http://127.0.0.1:{listening.getsockname()[1]}/openapi.json")
+    server.should_exit = True
+    thread.join(20)
+
+
+def test_no_request_from_the_page_fails_the_server(page: Any) -> None:
+    operations = [result.ok() for result in page.get_all_operations()]
+    assert {"/v1/completions", "/v1/chat/completions", "/tokenize", "/metrics"} <= {one.path for one in operations}
+    for operation in operations:
+
+        @given(case=operation.as_strategy())
+        @settings(max_examples=25, suppress_health_check=list(HealthCheck))
+        def ask(case: Any) -> None:
+            case.call_and_validate(checks=[schemathesis.checks.not_a_server_error], timeout=60)
+
+        ask()
 
 
 def check_refusal(status: int, body: bytes) -> None:
