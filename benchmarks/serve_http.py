@@ -26,7 +26,6 @@ from serve_models import ALPHA, LENGTH, NEW, PROMPT, keep, make, percentile, pro
 from apollo_ray.config import load_config
 from apollo_ray.planning import plan
 from apollo_ray.run import execute
-from apollo_ray.serve import stage
 from apollo_ray.serve.async_engine import AsyncEngine
 from apollo_ray.serve.engine import Engine, Request
 from apollo_ray.serve.models import check_models, load_models
@@ -104,10 +103,13 @@ def http(folder: Path, per_client: int) -> None:
         file = Path(work) / "run.json"
         file.write_text(json.dumps({"run": "http", "store": f"{work}/store", "steps": {"ensemble": step}}))
         config = load_config(file)
-        (finished,) = execute(config, plan(config), print, contextlib.nullcontext)
-        assert finished.manifest is not None
-        with connect(print), stage.running(Store(config.store), finished.manifest, print) as address:
-            asyncio.run(with_session(address, lambda stream: measure(folder, "http", stream, per_client)))
+        with connect(print):
+            from apollo_ray.serve import stage  # not before: Ray reads how to authenticate when it is imported
+
+            (finished,) = execute(config, plan(config), print, contextlib.nullcontext)
+            assert finished.manifest is not None
+            with stage.running(Store(config.store), finished.manifest, print) as address:
+                asyncio.run(with_session(address, lambda stream: measure(folder, "http", stream, per_client)))
 
 
 async def with_session(address: str, work: Callable[[Stream], Awaitable[None]]) -> None:

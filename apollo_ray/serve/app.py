@@ -82,7 +82,7 @@ class Endpoint:
         engine = Engine(models, self._width, settings.slots, settings.max_length, drafts=settings.drafts)
         self._engine = AsyncEngine(engine)
         self._answers = Answers(settings, self._tokenizer, self._engine, end_tokens(self._tokenizer, models))
-        self.gate, self.max_body_bytes = Gate(keys, settings.replicas), settings.max_body_bytes
+        self.gate, self.max_body_bytes = Gate(keys, settings.most_replicas), settings.max_body_bytes
         self._audit = AuditLog(settings.audit_log, settings.audit_text)
         self._metrics = Metrics()
         self.reconfigure({})
@@ -280,14 +280,23 @@ def build(args: EndpointSettings) -> serve.Application:
     """
     keys = load_keys(args.keys_file, os.environ)
     Gate(keys).set_quotas(args.quotas)  # a wrong name is told before any replica starts
+    scale: dict[str, Any] = {"num_replicas": args.replicas}
+    if args.max_replicas is not None:
+        scale = {
+            "autoscaling_config": {
+                "min_replicas": args.replicas,
+                "max_replicas": args.max_replicas,
+                "target_ongoing_requests": args.slots,  # beyond them requests wait for a slot
+            }
+        }
     deployment = _DEPLOYMENT.options(
-        num_replicas=args.replicas,
+        **scale,
         max_ongoing_requests=2 * args.slots,  # those without a slot wait in the engine, so no step runs half empty
         max_queued_requests=args.max_queued,
         user_config=args.live.model_dump(),
         ray_actor_options={"num_cpus": args.cpus_per_replica, "num_gpus": args.gpus_per_replica},
         backpressure_config=BackpressureConfig(status_code=429, retry_after_s=2),
         health_check_period_s=5,
-        graceful_shutdown_timeout_s=30,
+        graceful_shutdown_timeout_s=args.drain_s,
     )
     return deployment.bind(args, keys)

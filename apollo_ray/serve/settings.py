@@ -61,7 +61,9 @@ class EndpointSettings(Settings):
     max_length: Annotated[int, Field(ge=2)] = 1024  # tokens of prompt and answer together
     dtype: Literal["float32", "bfloat16"] = "float32"  # of weights and cache; logits are combined in float32
     model_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] = "ensemble"  # what clients ask for
-    replicas: int = how_to_run(1, ge=1)
+    replicas: int = how_to_run(1, ge=1)  # with max_replicas: the least
+    max_replicas: int | None = how_to_run(None, ge=1)  # None: as many as `replicas`, always
+    drain_s: float = how_to_run(120.0, gt=0)  # seconds that answers under way have when their replica is to go
     slots: int = how_to_run(16, ge=1, le=1024)  # sequences that a replica decodes together
     drafts: int = how_to_run(4, ge=0, le=16)  # tokens that the expert may draft in a step, as it pays; 0: none
     cpus_per_replica: float = how_to_run(1.0, gt=0)
@@ -70,7 +72,9 @@ class EndpointSettings(Settings):
     max_waiting: int = how_to_run(1024, ge=1)  # answers that wait in a replica before it answers 503
     max_body_bytes: int = how_to_run(4 * 2**20, ge=1024)  # of one request; more is 413
     keys_file: str | None = how_to_run(None)  # lines of NAME SHA256, read where the endpoint is built
-    quotas: dict[str, Quota] = how_to_run({})  # by a key's name, or `default`; shared out evenly among replicas
+    quotas: dict[str, Quota] = how_to_run(
+        {}
+    )  # by a key's name, or `default`; shared out evenly among the most replicas
     audit_log: str | None = how_to_run(None)  # folder for a file of JSON lines a replica
     audit_text: bool = how_to_run(False)  # prompts and answers too, not only hashes
 
@@ -78,9 +82,15 @@ class EndpointSettings(Settings):
     def _check(self) -> "EndpointSettings":
         if (self.expert is None) != (self.anti_expert is None):
             raise ValueError("expert, anti_expert: give both or neither")
+        if self.max_replicas is not None and self.max_replicas < self.replicas:
+            raise ValueError(f"max_replicas: {self.max_replicas} is less than replicas, {self.replicas}")
         if self.model_name in ROLES:
             raise ValueError(f"model_name: {', '.join(ROLES)} name the single models")
         return self
+
+    @property
+    def most_replicas(self) -> int:
+        return self.max_replicas or self.replicas
 
     @property
     def live(self) -> LiveSettings:

@@ -1,18 +1,23 @@
 """What ships as configuration is valid: run files by our own parser, the cluster by Ray's and by AWS's own schemas."""
 
 import copy
+from importlib.metadata import version
 from pathlib import Path
 
 import botocore.session
 import botocore.validate
 import pytest
 import yaml
+from moto.ec2.models.instance_types import INSTANCE_TYPES
 
 from apollo_ray import planning
-from apollo_ray.config import load_config
+from apollo_ray.config import load_config, parse
+from apollo_ray.serve.settings import EndpointSettings, LiveSettings
 
 ROOT = Path(__file__).resolve().parents[2]
-RUNS = sorted((ROOT / "jobs" / "configs").rglob("*.yaml"))
+RAY_VERSION = version("ray")
+SERVED = sorted((ROOT / "jobs" / "configs").glob("serve-*.yaml"))
+RUNS = sorted(set((ROOT / "jobs" / "configs").rglob("*.yaml")) - set(SERVED))
 
 
 @pytest.mark.parametrize("file", RUNS, ids=lambda path: path.name)
@@ -20,6 +25,21 @@ def test_every_run_file_parses_and_has_no_circle(file: Path) -> None:
     config = load_config(file)
     settings = {name: planning._settings(name, raw) for name, raw in config.steps.items()}
     assert set(planning._ordered(settings, None)) == set(config.steps)
+
+
+@pytest.mark.parametrize("file", SERVED, ids=lambda path: path.name)
+def test_every_serve_file_is_what_serve_and_the_endpoint_take(file: Path) -> None:
+    from ray.serve.schema import ServeDeploySchema
+
+    document = ServeDeploySchema.model_validate(yaml.safe_load(file.read_text()))
+    (application,) = document.applications
+    settings = parse(EndpointSettings, application.args, where=file.name)
+    (deployment,) = application.deployments
+    assert (application.import_path, deployment.name) == ("apollo_ray.serve.app:build", "Endpoint")
+    parse(LiveSettings, deployment.user_config, where=file.name)
+    assert f"serve deploy jobs/configs/{file.name}" in file.read_text()
+    needs_gpu = "cpu" not in file.name
+    assert (settings.gpus_per_replica > 0) == needs_gpu == (settings.keys_file is not None)
 
 
 def test_the_papers_constants_are_the_defaults() -> None:
@@ -41,6 +61,62 @@ def test_the_cluster_file_is_what_ray_and_aws_take() -> None:
         call = {"MinCount": 1, "MaxCount": 1, **node_type["node_config"]}
         report = botocore.validate.ParamValidator().validate(call, shape)
         assert not report.has_errors(), f"{name}: {report.generate_report()}"
+
+
+def test_the_clusters_groups_fit_their_instances_and_carry_this_ray() -> None:
+    cluster = yaml.safe_load((ROOT / "cluster.yaml").read_text())
+    assert set(cluster["available_node_types"]) == {"head", "cpu_spot", "gpu_train", "gpu_serve"}
+    for name, group in cluster["available_node_types"].items():
+        node, resources = group["node_config"], group["resources"]
+        kind = INSTANCE_TYPES[node["InstanceType"]]
+        gpus = sum(gpu["Count"] for gpu in kind.get("GpuInfo", {}).get("Gpus", []))
+        assert resources.get("GPU", 0) == gpus, name
+        assert resources["CPU"] in ({0} if name == "head" else {kind["VCpuInfo"]["DefaultVCpus"]}), name
+        assert (node.get("InstanceMarketOptions") == {"MarketType": "spot"}) == (name != "head"), name
+        assert node["MetadataOptions"]["HttpTokens"] == "required", name
+        assert node["IamInstanceProfile"], name
+    images = [cluster["docker"]["head_image"], cluster["docker"]["worker_image"]]
+    assert all(f":{RAY_VERSION}-" in image for image in images)
+    starts = [*cluster["head_start_ray_commands"][1:], *cluster["worker_start_ray_commands"][1:]]
+    assert all("RAY_AUTH_MODE=token" in start for start in starts)
+    assert "--dashboard-host=127.0.0.1" in starts[0]
+    opened = cluster["provider"]["security_group"]["IpPermissions"]
+    assert [rule["FromPort"] for rule in opened] == [22]
+    assert "0.0.0.0/0" not in str(opened)
+
+
+@pytest.mark.parametrize("kind", ["RayCluster", "RayJob", "RayService"])
+def test_the_kubernetes_manifests_are_consistent(kind: str) -> None:
+    """Against what KubeRay's reference says of these fields; its own schema is in no package."""
+    from ray.serve.schema import ServeDeploySchema
+
+    manifest = yaml.safe_load((ROOT / "jobs" / "k8s" / f"{kind.lower()}.yaml").read_text())
+    assert (manifest["apiVersion"], manifest["kind"]) == ("ray.io/v1", kind)
+    spec = manifest["spec"]
+    cluster = {"RayCluster": spec, "RayJob": spec.get("rayClusterSpec"), "RayService": spec.get("rayClusterConfig")}[
+        kind
+    ]
+    assert cluster["rayVersion"] == RAY_VERSION
+    assert cluster["authOptions"] == {"mode": "token"}
+    assert cluster["enableInTreeAutoscaling"]
+    assert cluster["autoscalerOptions"]["version"] == "v2"
+    assert cluster["headGroupSpec"]["rayStartParams"] == {"num-cpus": "0"}
+    for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
+        (container,) = group["template"]["spec"]["containers"]
+        limits = container["resources"]["limits"]
+        assert container["image"].startswith(f"rayproject/ray:{RAY_VERSION}-")
+        assert container["image"].endswith("-gpu") == ("nvidia.com/gpu" in limits)
+        assert container["resources"]["requests"]["memory"] == limits["memory"]
+        assert group.get("minReplicas", 0) <= group.get("maxReplicas", 1)
+    if kind == "RayJob":
+        _, script, config, *overrides = spec["entrypoint"].split()
+        assert (ROOT / script).is_file()
+        load_config(ROOT / config, overrides)
+        assert set(yaml.safe_load(spec["runtimeEnvYAML"])) == {"working_dir", "env_vars"}
+    if kind == "RayService":
+        served = yaml.safe_load(spec["serveConfigV2"])
+        ServeDeploySchema.model_validate(served)
+        assert served == yaml.safe_load((ROOT / "jobs" / "configs" / "serve-cluster.yaml").read_text())
 
 
 def test_every_stage_has_a_job() -> None:

@@ -164,6 +164,13 @@ def test_settings() -> None:
     three = parse(StageSettings, {"base": "b", "expert": "e", "anti_expert": "a"}, "steps.x")
     assert [value for _, value in marked(three, INPUT)] == ["b", "e", "a"]
     assert parse(StageSettings, {"base": "b"}, "steps.x").models == {"base": "b"}
-    for wrong in ({"expert": "e"}, {"model_name": "base"}, {"alpha": float("nan")}, {"port": 70_000}, {"replicas": 0}):
+    for wrong in (
+        {"expert": "e"},
+        {"model_name": "base"},
+        {"alpha": float("nan")},
+        {"port": 70_000},
+        {"replicas": 0},
+        {"replicas": 2, "max_replicas": 1},
+    ):
         with pytest.raises(UserError, match="steps"):
             parse(StageSettings, {"base": "b", **wrong}, "steps.x")
