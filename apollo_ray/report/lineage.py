@@ -86,6 +86,9 @@ def models_of(model: str, scores: Manifest | None, manifests: dict[str, Manifest
         return ()
     served = manifests.get(str(scores.settings.get("endpoint")))
     names = [model]
+    for local in scores.settings.get("models", []):
+        if isinstance(local, dict) and local.get("name") == model:
+            names = [str(local[part]) for part in ("model", *ROLES) if part in local]
     if served is not None:
         role = model.split("@")[0]
         names = [str(served.settings.get(name)) for name in ((role,) if role in ROLES else ROLES)]

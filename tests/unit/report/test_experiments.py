@@ -166,6 +166,9 @@ def test_models_of_an_endpoint_lead_to_its_parts(finish: Finish) -> None:
     assert models_of("expert", scores, known) == ("tuned",)
     assert models_of("ensemble@0.5", scores, known) == ("large", "tuned", "small")
     assert models_of("large", made("local", "evaluate"), known) == ("large",)
+    here = {"endpoint": None, "models": [{"name": "one", "model": "large"}, {"name": "mix", "alpha": 0.5, **roles}]}
+    assert models_of("one", made("here", "evaluate", here), known) == ("large",)
+    assert models_of("mix", made("here", "evaluate", here), known) == ("large", "tuned", "small")
     assert models_of("unknown", made("other", "evaluate"), known) == ()
     assert models_of("expert", None, known) == ()
 
