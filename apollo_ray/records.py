@@ -99,7 +99,10 @@ EVAL_ANSWER = pa.schema(
         ("output", pa.string()),  # what the model wrote, whole; null for scored text
         ("correct", pa.bool_()),  # null where there is nothing to be right about
         ("logprob", pa.float64()),  # natural log of the probability of the reference text, or of the chosen option
-        ("num_tokens", pa.int64()),  # that the reference text has in the model's tokenizer
+        ("num_tokens", pa.int64()),  # that the reference text (or what was written) has in the model's tokenizer
+        ("entropy", pa.float64()),  # mean over these tokens of that of the next token, nats; null where nobody told
+        ("divergence", pa.float64()),  # mean over these tokens of KL(ensemble || its base), nats
+        ("flipped", pa.int64()),  # tokens of the reference text at which the model `base` finds another one likeliest
     ]
 )
 

@@ -27,9 +27,10 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache, Qwen2Config, Qwen2ForCausalLM
 
 import apollo_ray
+from apollo_ray.ensemble import SINGLE, Weights, combine
 from apollo_ray.serve.engine import Engine, Request
 from apollo_ray.serve.packing import pack
-from apollo_ray.serve.proxy import SINGLE, Weights, combine, draw, warp
+from apollo_ray.serve.proxy import draw, warp
 from apollo_ray.serve.speculative import Costs, Drafting, cost_of_weights, measured_costs
 from apollo_ray.tokenizer.bpe import train_bpe
 

@@ -26,11 +26,11 @@ import torch
 from serve_models import ALPHA, LENGTH, NEW, keep, make, prompts
 
 from apollo_ray.config import load_config
+from apollo_ray.ensemble import SINGLE
 from apollo_ray.planning import plan
 from apollo_ray.run import execute, export_ensemble
 from apollo_ray.serve.engine import Engine, Request
 from apollo_ray.serve.models import check_models, load_models
-from apollo_ray.serve.proxy import SINGLE
 from apollo_ray.store import Store
 
 ENGINES = ("vllm-ensemble", "vllm-base", "embedded-ensemble", "embedded-base")

@@ -25,26 +25,33 @@ def continuation_start(prompt: str, continuation: str, tokens: Sequence[str], te
     return start if place >= 0 and visible and reaches and text.startswith(visible, place) else None
 
 
+def first_counted(text_offset: Sequence[int], prompt_chars: int) -> int:
+    """The first token that reaches past character `prompt_chars`; one that straddles the border is counted whole.
+
+    Raises ValueError where none does.
+    """
+    ends = [*text_offset, math.inf][1:]
+    for place, (offset, end) in enumerate(zip(text_offset, ends, strict=True)):
+        if offset >= prompt_chars or end > prompt_chars:
+            return place
+    raise ValueError(f"no token from character {prompt_chars} on")
+
+
 def continuation_logprob(
     token_logprobs: Sequence[float | None], text_offset: Sequence[int], prompt_chars: int
 ) -> tuple[float, int]:
     """(sum of natural log probabilities, number of tokens) from character `prompt_chars` on.
 
-    A token that straddles the border is counted whole: it starts before the border and the next one starts after it.
     Raises ValueError where no token reaches past the border, or one of them has no finite log probability.
     """
     if len(token_logprobs) != len(text_offset):
         raise ValueError(f"{len(token_logprobs)} log probabilities for {len(text_offset)} offsets")
+    first = first_counted(text_offset, prompt_chars)
     counted: list[float] = []
-    ends = [*text_offset, math.inf][1:]
-    for logprob, offset, end in zip(token_logprobs, text_offset, ends, strict=True):
-        if offset < prompt_chars and end <= prompt_chars:
-            continue
+    for logprob, offset in zip(token_logprobs[first:], text_offset[first:], strict=True):
         if logprob is None or not math.isfinite(logprob):
             raise ValueError(f"the token at character {offset} has the log probability {logprob}")
         counted.append(logprob)
-    if not counted:
-        raise ValueError(f"no token from character {prompt_chars} on")
     return math.fsum(counted), len(counted)
 
 

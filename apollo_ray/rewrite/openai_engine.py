@@ -21,6 +21,7 @@ from typing import Any
 import openai
 
 from apollo_ray.errors import ServiceError, UserError
+from apollo_ray.kept import READERS
 from apollo_ray.rewrite import ledger, pacing
 from apollo_ray.rewrite.ledger import Ledger, Reply, Spending
 from apollo_ray.rewrite.script import Call, Form, Script
@@ -67,7 +68,7 @@ class _Asking:
 
     async def run(self, todo: Iterable[Todo]) -> Progress:
         engine, loop = self.engine, asyncio.get_running_loop()
-        loop.set_default_executor(ThreadPoolExecutor(ledger.READERS, "ledger"))
+        loop.set_default_executor(ThreadPoolExecutor(READERS, "ledger"))
         self.gate = asyncio.Semaphore(engine.concurrency)
         self.requests = pacing.Quota(engine.requests_per_minute, loop.time)
         self.tokens = pacing.Quota(engine.tokens_per_minute, loop.time)

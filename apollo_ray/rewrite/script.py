@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from apollo_ray.kept import key_of
 from apollo_ray.rewrite import verify
-from apollo_ray.rewrite.ledger import Reply, key_of
+from apollo_ray.rewrite.ledger import Reply
 from apollo_ray.rewrite.prompts import Kind, Prompts
 from apollo_ray.rewrite.segment import Passage
 from apollo_ray.rewrite.settings import OpenAIEngine, StageSettings, Verification, VLLMEngine

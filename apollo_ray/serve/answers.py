@@ -8,15 +8,17 @@ from functools import partial
 from secrets import randbits
 from typing import Any
 
+from apollo_ray.ensemble import Weights
 from apollo_ray.errors import UserError
 from apollo_ray.serve import api, text
 from apollo_ray.serve.alphas import Alphas
 from apollo_ray.serve.async_engine import AsyncEngine
 from apollo_ray.serve.choices import ChatChoice, CompletionChoice
 from apollo_ray.serve.engine import Request
-from apollo_ray.serve.proxy import Weights, parse_model_name
+from apollo_ray.serve.proxy import parse_model_name
 from apollo_ray.serve.sampling import Shaping
 from apollo_ray.serve.settings import EndpointSettings
+from apollo_ray.tokens import encode_chat, encode_prompt, lead
 
 RETRY_AFTER = 2.0
 """Seconds after which a client may try again where there is no room."""
@@ -49,13 +51,13 @@ class Answers:
         """(ids, how many of the first ones the tokenizer added). Raises ApiError for a text that is too long."""
         if isinstance(prompt, str):
             self._check_text(prompt, "prompt")
-        return text.encode_prompt(self._tokenizer, prompt) if isinstance(prompt, str) else (prompt, 0)
+        return encode_prompt(self._tokenizer, prompt) if isinstance(prompt, str) else (prompt, 0)
 
     def encode_chat(self, messages: list[api.Message]) -> list[int]:
         """Raises ApiError for messages that the chat template refuses."""
         self._check_text("".join(message.plain()["content"] for message in messages), "messages")
         try:
-            return text.encode_chat(self._tokenizer, [message.plain() for message in messages])
+            return encode_chat(self._tokenizer, [message.plain() for message in messages])
         except UserError as error:
             raise api.from_user_error(error, "messages") from error
 
@@ -186,7 +188,7 @@ class Answers:
 
     async def _pieces(self, answer: Answer, stops: list[str]) -> AsyncGenerator[str, None]:
         request = answer.request
-        stream = text.TextStream(self._visible, stops, text.lead(self._visible, request.ids))
+        stream = text.TextStream(self._visible, stops, lead(self._visible, request.ids))
         async with aclosing(self._engine.stream(request)) as lengths:
             async for length in lengths:
                 piece = ""

@@ -7,10 +7,10 @@ stream join to the whole by construction.
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from apollo_ray.serve import api, text
+from apollo_ray.serve import api
 from apollo_ray.serve.engine import Request, Score
 from apollo_ray.serve.sampling import Source
-from apollo_ray.serve.text import Decode, token_text
+from apollo_ray.tokens import Decode, Offsets, lead, text_offsets, token_text
 
 
 class Answering(Protocol):
@@ -52,8 +52,8 @@ class CompletionChoice(_Choice):
         self._logprobs = body.logprobs
         prompt = answer.request.ids[answer.added :]
         self._echo: str | None = decode(prompt) if body.echo else None
-        before = text.lead(visible, answer.request.ids)
-        self._offsets = text.Offsets(visible, len(self._echo or "") - len(visible(before)))
+        before = lead(visible, answer.request.ids)
+        self._offsets = Offsets(visible, len(self._echo or "") - len(visible(before)))
         for token in before:
             self._offsets.push(token)
 
@@ -68,7 +68,7 @@ class CompletionChoice(_Choice):
             scores: list[Score | None] = [*request.output_scores[fresh]]
             offsets = [self._offsets.push(token) for token in tokens]
             if echo is not None:
-                offsets = [0] * answer.added + text.text_offsets(self._decode, request.ids[answer.added :]) + offsets
+                offsets = [0] * answer.added + text_offsets(self._decode, request.ids[answer.added :]) + offsets
                 tokens = request.ids + tokens
                 scores = [None, *request.prompt_scores, *scores]
             logprobs = completion_logprobs(tokens, scores, offsets, self._logprobs, self._decode)
@@ -107,7 +107,7 @@ class ChatChoice(_Choice):
 
 
 def attribution(tokens: Sequence[int], sources: Sequence[Source], decode: Decode) -> list[dict[str, Any]]:
-    """An entry a token: natural log-probabilities under each model alone, and KL(mix || base) at its position."""
+    """An entry a token: natural log-probabilities under each model alone, and at its place KL(mix || base), entropy."""
     return [
         {"token": token_text(decode, token), "token_id": token, **found._asdict()}
         for token, found in zip(tokens, sources, strict=True)

@@ -12,10 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from apollo_ray.ensemble import combine
 from apollo_ray.errors import UserError
 from apollo_ray.serve.forward import Forward
 from apollo_ray.serve.prefix import Slots
-from apollo_ray.serve.proxy import GREEDY_BELOW, combine, draw, warp
+from apollo_ray.serve.proxy import GREEDY_BELOW, draw, warp
 from apollo_ray.serve.request import Request, Row, Score, attribute, score
 from apollo_ray.serve.sampling import shape_rows
 from apollo_ray.serve.settings import ROLES

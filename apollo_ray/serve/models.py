@@ -6,10 +6,10 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
+from apollo_ray.ensemble import shared_vocabulary
 from apollo_ray.errors import UserError
 from apollo_ray.serve.cache import check_cacheable
 from apollo_ray.serve.packing import pack
-from apollo_ray.serve.proxy import shared_vocabulary
 from apollo_ray.step import Folder
 from apollo_ray.store import Store
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from apollo_ray.serve.proxy import SINGLE, Weights
+from apollo_ray.ensemble import SINGLE, Weights
 from apollo_ray.serve.sampling import Shaping, Source, source
 from apollo_ray.serve.settings import ROLES
 from apollo_ray.serve.speculative import can_draft

@@ -67,6 +67,7 @@ class Source(NamedTuple):
     expert: float
     anti_expert: float
     divergence: float  # KL(mix || base) in nats over the whole distribution; 0: the base was left alone
+    entropy: float  # of the mix, in nats; 0: it was sure
 
 
 def source(mix: Tensor, models: Sequence[Tensor], token: int) -> Source:
@@ -75,4 +76,5 @@ def source(mix: Tensor, models: Sequence[Tensor], token: int) -> Source:
     mixed = mix.double().log_softmax(-1)
     divergence = (mixed.exp() * (mixed - own[0])).sum().clamp_min(0)
     base, expert, anti = (float(logprobs[token]) for logprobs in own)
-    return Source(base, expert, anti, float(divergence))
+    entropy = -(mixed.exp() * mixed).sum()
+    return Source(base, expert, anti, float(divergence), float(entropy))

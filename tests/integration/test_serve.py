@@ -21,12 +21,12 @@ from ray.serve.context import _get_global_client
 from ray.serve.schema import ServeDeploySchema
 from transformers import AutoTokenizer, Qwen2Config, Qwen2ForCausalLM
 
+from apollo_ray.ensemble import combine
 from apollo_ray.errors import ServiceError, UserError
 from apollo_ray.serve import stage
 from apollo_ray.serve.access import digest
 from apollo_ray.serve.app import API_KEY
 from apollo_ray.serve.models import model_reference, resolve_model
-from apollo_ray.serve.proxy import combine
 from apollo_ray.serve.settings import StageSettings
 from apollo_ray.step import Context
 from apollo_ray.store import Counts, Manifest, Store

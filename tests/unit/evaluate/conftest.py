@@ -38,6 +38,11 @@ class FakeEndpoint:
     most_busy: int = 0
     address: str = ""
     lock: Any = field(default_factory=threading.Lock)
+    listed: list[dict[str, Any]] | None = None  # what /v1/models says; None: no such route
+
+    def likeliest(self, model: str, place: int) -> str:
+        """The token at this place of a prompt that the model finds likeliest: every third one is the expert's own."""
+        return "x" if model == "expert" and place % 3 == 0 else "y"
 
     def answer(self, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         if body["model"] not in self.models:
@@ -57,7 +62,10 @@ class FakeEndpoint:
             "tokens": tokens,
             "token_logprobs": [None, *(token_logprob(token[-1]) for token in tokens[1:])],
             "text_offset": offsets,
-            "top_logprobs": None,
+            "top_logprobs": [
+                None,
+                *({token[-1]: 0.0, self.likeliest(body["model"], at): 1.0} for at, token in enumerate(tokens[1:])),
+            ],
         }
         return {
             "index": index,
@@ -75,6 +83,15 @@ def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeEndpoint]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            found = self.path == "/v1/models" and fake.listed is not None
+            data = json.dumps({"object": "list", "data": fake.listed}).encode() if found else b"{}"
+            self.send_response(200 if found else 404)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))

@@ -3,7 +3,7 @@ import time
 import pytest
 
 from apollo_ray.errors import ServiceError, UserError
-from apollo_ray.evaluate import client, prompts, protocols
+from apollo_ray.evaluate import asking, client, prompts, protocols
 from apollo_ray.evaluate.settings import StageSettings
 
 BENCHMARK = {"name": "mini", "path": "x", "task": "choice"}
@@ -28,10 +28,19 @@ def item(name, task="text", lang="en", answer="Because."):
     }
 
 
-def answers(endpoint, items, on_answers=lambda number: None, **changes):
+def answers(endpoint, items, on_reply=lambda key, reply: None, **changes):
     values = {"endpoint": endpoint.address, "models": ["base"], "benchmarks": [BENCHMARK], "retries": 0} | changes
     settings = StageSettings.model_validate(values)
-    return client.answer_jobs(client.plan_jobs(items, settings), settings.endpoint, settings, on_answers)
+    jobs = asking.plan_jobs(items, settings)
+    calls = [(str(number), job.call(settings)) for number, job in enumerate(jobs)]
+    replies = {}
+
+    def keep(key, reply):
+        replies[key] = reply
+        on_reply(key, reply)
+
+    client.answer(calls, settings.endpoint, settings, client.Models({}), keep)
+    return asking.outcomes(jobs, [replies[key] for key, _ in calls], settings, "base")
 
 
 def test_likelihood_scores_all_letters_in_one_request(endpoint, token_score):
@@ -95,10 +104,11 @@ def test_order_does_not_depend_on_concurrency_or_on_who_is_late(endpoint):
     assert len(alone) == 2 * (6 * 2 + 9)
 
 
-def test_progress_counts_every_answer(endpoint):
+def test_every_reply_is_told_once_as_it_comes(endpoint):
     told = []
-    outcomes = answers(endpoint, [choice(), item("1"), item("2")], on_answers=told.append)
-    assert sum(told) == len(outcomes) == 4
+    outcomes = answers(endpoint, [choice(), item("1"), item("2")], on_reply=lambda key, reply: told.append(key))
+    assert sorted(told) == ["0", "1", "2", "3"]
+    assert len(outcomes) == 4
 
 
 def test_the_key_comes_from_the_environment(endpoint, monkeypatch):
@@ -160,7 +170,7 @@ def test_a_refused_item_costs_its_own_answer_alone(endpoint, fault, status):
 
     endpoint.fault = refuse
     outcomes = answers(endpoint, [item(str(number)) for number in range(4)])
-    assert [outcome.item["id"] for outcome in outcomes] == ["0", "1", "2", "3"]
+    assert [outcome.job.item["id"] for outcome in outcomes] == ["0", "1", "2", "3"]
     assert [outcome.answer is None for outcome in outcomes] == [False, False, True, False]
     assert outcomes[2].reason == "refused_by_endpoint"
     assert "context too long" in outcomes[2].detail

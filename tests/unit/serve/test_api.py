@@ -15,7 +15,8 @@ from apollo_ray.serve.async_engine import AsyncEngine
 from apollo_ray.serve.choices import completion_logprobs
 from apollo_ray.serve.engine import Engine, Score
 from apollo_ray.serve.settings import EndpointSettings
-from apollo_ray.serve.text import TextStream, apollo_turns, encode_chat, encode_prompt, text_offsets, token_text
+from apollo_ray.serve.text import TextStream
+from apollo_ray.tokens import apollo_turns, encode_chat, encode_prompt, text_offsets, token_text
 
 ENDPOINT = EndpointSettings(base="b", expert="e", anti_expert="a", max_length=200)
 

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 import torch
 
+from apollo_ray.ensemble import SINGLE, Weights, combine
 from apollo_ray.errors import UserError
 from apollo_ray.serve.async_engine import AsyncEngine
 from apollo_ray.serve.engine import Engine, Request, Score
-from apollo_ray.serve.proxy import SINGLE, Weights, combine
 
 ENSEMBLE: Weights = (1.0, 1.3, -1.3)
 MIXES = [ENSEMBLE, SINGLE["base"], SINGLE["expert"], SINGLE["anti_expert"], (1.0, -0.5, 0.5)]

@@ -3,9 +3,9 @@ from typing import Any
 import pytest
 import torch
 
+from apollo_ray.ensemble import SINGLE
 from apollo_ray.serve.engine import Engine, Request
 from apollo_ray.serve.prefix import common_prefix
-from apollo_ray.serve.proxy import SINGLE
 
 MIX = (1.0, 1.3, -1.3)
 

@@ -14,9 +14,10 @@ from transformers import (
 )
 
 from apollo_ray.config import INPUT, marked, parse
+from apollo_ray.ensemble import combine, shared_vocabulary
 from apollo_ray.errors import UserError
 from apollo_ray.serve.cache import check_cacheable
-from apollo_ray.serve.proxy import combine, draw, parse_model_name, shared_vocabulary, warp
+from apollo_ray.serve.proxy import draw, parse_model_name, warp
 from apollo_ray.serve.settings import StageSettings
 from apollo_ray.tokenizer.bpe import train_bpe
 

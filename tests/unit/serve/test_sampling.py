@@ -8,9 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from apollo_ray.ensemble import SINGLE, Weights
 from apollo_ray.errors import UserError
 from apollo_ray.serve.engine import Engine, Request
-from apollo_ray.serve.proxy import SINGLE, Weights
 from apollo_ray.serve.sampling import Shaping, shape, shape_rows
 
 WIDTH = 12
@@ -134,6 +134,7 @@ def test_attribution_is_each_models_own_log_softmax(models: Any, tokenizer: Any,
             assert list(found[:3]) == pytest.approx(alone, abs=1e-3)
             divergence = float((mix[at].exp() * (mix[at] - base[at].log_softmax(-1))).sum())
             assert found.divergence == pytest.approx(divergence, abs=1e-3)
+            assert found.entropy == pytest.approx(float(-(mix[at].exp() * mix[at]).sum()), abs=1e-3)
             if weights[1] == 0:
                 assert found.divergence == 0
                 assert found.base == pytest.approx(score.logprob, abs=1e-5)

@@ -5,8 +5,9 @@ import pytest
 import torch
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
+from apollo_ray.ensemble import SINGLE, combine
 from apollo_ray.serve.engine import Engine, Request
-from apollo_ray.serve.proxy import SINGLE, combine, draw, warp
+from apollo_ray.serve.proxy import draw, warp
 from apollo_ray.serve.sampling import Shaping
 from apollo_ray.serve.speculative import Cost, Drafting, cost_of_weights, expected, measured_costs, settle
 

@@ -87,7 +87,7 @@ def test_a_streamed_completion_is_the_whole_one_in_pieces(
             expected = choice["proxy"]["attribution"]
             assert [entry["token_id"] for entry in entries] == [entry["token_id"] for entry in expected]
             assert len(entries) == 24
-            assert set(entries[0]) == {"token", "token_id", "base", "expert", "anti_expert", "divergence"}
+            assert set(entries[0]) == {"token", "token_id", "base", "expert", "anti_expert", "divergence", "entropy"}
         else:
             assert "proxy" not in choice
 
