@@ -100,7 +100,7 @@ def test_a_broken_service_inside_a_task_exits_with_75_in_one_message(cluster, tm
 
 def test_plan_for_programs(tmp_path) -> None:
     steps = json.loads(apollo("plan", str(MINI), "--json", f"store={tmp_path}").stdout)
-    assert [step["step"] for step in steps][-1] == "scores"
+    assert [step["step"] for step in steps][-1] == "table"
     assert not any(step["finished"] for step in steps)
     for step in steps:
         done = [other["step"] for other in steps[: steps.index(step)]]
