@@ -137,7 +137,7 @@ def _from_workers(context: Context[StageSettings], calls: Sequence[Call]) -> lis
             fn_constructor_args=(tuple(specs.values()), settings.dtype, settings.tokens_per_batch, context.store),
             batch_format="pyarrow",
             batch_size=CALLS_PER_BATCH,
-            concurrency=settings.workers,
+            compute=ray.data.ActorPoolStrategy(size=settings.workers),
             num_gpus=settings.gpus_per_worker or None,
         )
         for row in dataset.iter_rows():

@@ -25,6 +25,7 @@ from apollo_ray.report.contents import (
 )
 from apollo_ray.report.lineage import lineage
 from apollo_ray.report.reading import count, number, text
+from apollo_ray.report.signatures import on_declines, signatures
 from apollo_ray.store import Manifest, Store, step_directory
 
 
@@ -35,6 +36,7 @@ def collect(store: Store, run: str, steps: list[PlannedStep]) -> Report:
     evaluations = stage.get("evaluate", [])
     perplexities = tuple(group for manifest in evaluations for group in _perplexities(manifest))
     accuracies = tuple(group for manifest in evaluations for group in _accuracies(manifest))
+    against_base = signatures(evaluations)
     texts = [manifest for manifest in manifests if manifest.stage in ("corpus", "rewrite")]
     leaks = {manifest.step: collect_curation.leaks(store, manifest) for manifest in texts}
     found_leaks = tuple(found for found in leaks.values() if found)
@@ -49,6 +51,7 @@ def collect(store: Store, run: str, steps: list[PlannedStep]) -> Report:
         verdict=(
             verdict.on_perplexity(perplexities),
             verdict.on_accuracy(accuracies),
+            *([on_declines(against_base)] if against_base else []),
             *map(verdict.on_experiment, experiments),
         ),
         steps=rows,
@@ -61,6 +64,7 @@ def collect(store: Store, run: str, steps: list[PlannedStep]) -> Report:
         trainings=tuple(_training(store, manifest) for manifest in stage.get("train", [])),
         perplexities=perplexities,
         accuracies=accuracies,
+        signatures=against_base,
         answers=_answers(evaluations),
         services=tuple(_service(manifest) for manifest in stage.get("serve", [])),
         warnings=_warnings(manifests, perplexities),

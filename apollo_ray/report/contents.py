@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # these are built on what stands here
     from apollo_ray.report.cards import DataCard, ModelCard
     from apollo_ray.report.experiments import Experiment
     from apollo_ray.report.lineage import Node
+    from apollo_ray.report.signatures import Signatures
 
 BASE, EXPERT, ENSEMBLE = "base", "expert", "ensemble"
 MODELS = (BASE, EXPERT, "anti_expert", ENSEMBLE)
@@ -234,6 +235,7 @@ class Report:
     trainings: tuple[Training, ...]
     perplexities: tuple[Perplexities, ...]
     accuracies: tuple[Accuracies, ...]
+    signatures: "tuple[Signatures, ...]"
     answers: tuple[Answer, ...]
     services: tuple[Service, ...]
     warnings: tuple[tuple[str, str], ...]  # (step, text)

@@ -16,6 +16,7 @@ from apollo_ray.report.contents import BASE, CHANCE, ENSEMBLE, Report, percent, 
 from apollo_ray.report.croissant import as_json, croissant
 from apollo_ray.report.curation import PAPER_RULE, Limits
 from apollo_ray.report.experiments import signed
+from apollo_ray.report.signatures import away
 from apollo_ray.store import Store
 
 CROISSANT = ".croissant.json"
@@ -78,6 +79,7 @@ def _environment() -> jinja2.Environment:
         "shown": shown,
         "percent": percent,
         "signed": signed,
+        "away": away,
         "limit": _limit,
         "total": total,
         "title": curation_plots.title,

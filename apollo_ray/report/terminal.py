@@ -9,8 +9,9 @@ from rich.text import Text
 
 from apollo_ray.planning import PlannedStep
 from apollo_ray.report.collect import collect
-from apollo_ray.report.contents import Accuracies, Perplexities, Report, percent, shown
+from apollo_ray.report.contents import BASE, Accuracies, Perplexities, Report, percent, shown
 from apollo_ray.report.curation import PAPER_RULE, Curation, Leaks
+from apollo_ray.report.signatures import Held, Signatures, away
 from apollo_ray.store import Store
 
 MAX_CHARACTERS = 300  # of a question or an answer; the page has the whole
@@ -23,6 +24,9 @@ def show(console: Console, store: Store, run: str, steps: list[PlannedStep]) -> 
     tables += [_text_of(item) for item in report.curations if item.sizes]
     tables += [_leaks(item) for item in report.leaks if item.overlaps.total]
     tables += [*map(_perplexity, report.perplexities), *map(_accuracy, report.accuracies)]
+    for found in report.signatures:
+        tables += [_held(item) for item in found.held]
+        tables += [_drifts(found)] if found.drifts else []
     if report.answers:
         tables.append(_answers(report))
     for table in tables:
@@ -94,6 +98,35 @@ def _accuracy(group: Accuracies) -> Table:
             for score in scores
         ]
         table.add_row(_text(model), *cells)
+    return table
+
+
+def _held(item: Held) -> Table:
+    what = f"accuracy in points, {item.method}" if item.accuracy else "nats per token, less is better"
+    table = _table(f"against {BASE}: {item.benchmark}, {what} ({item.step})", "model", "[95 % interval]; ! declined")
+    for lang in item.languages:
+        table.add_column(_text(lang), justify="right", overflow="fold")
+    for model in item.models:
+        cells = []
+        for lang in item.languages:
+            cell = item.cells.get((lang, model))
+            value = f"{away(cell, item.accuracy)}{' !' if cell.declined else ''}" if cell else "-"
+            cells.append(Text(value, style="bold red" if cell and cell.declined else ""))
+        table.add_row(_text(model), *cells)
+    return table
+
+
+def _drifts(found: Signatures) -> Table:
+    caption = "KL and entropy in nats, means over tokens; changed: another token than the base's is likeliest"
+    table = _table(f"how far tokens went from {BASE} ({found.step})", "model", caption)
+    for head in ("benchmark", "lang", "of"):
+        table.add_column(head, overflow="fold")
+    for head in ("tokens", f"KL from {BASE}", "entropy", "changed"):
+        table.add_column(head, justify="right", overflow="fold")
+    for drift in found.drifts:
+        of = "texts" if drift.method == "perplexity" else "answers"
+        numbers = (shown(drift.tokens), shown(drift.divergence, 3), shown(drift.entropy, 3), percent(drift.flipped))
+        table.add_row(*map(_text, (drift.model, drift.benchmark, drift.lang, of)), *numbers)
     return table
 
 

@@ -7,21 +7,24 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
 
 from apollo_ray.config import load_config
 from apollo_ray.errors import ServiceError
+from apollo_ray.evaluate import stage
 from apollo_ray.evaluate.calls import Call
+from apollo_ray.evaluate.settings import StageSettings
 from apollo_ray.planning import plan
 from apollo_ray.run import execute
-from apollo_ray.store import Store
+from apollo_ray.step import Context
+from apollo_ray.store import Counts, Manifest, Store
 
 RUN = """
 import sys
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from apollo_ray.config import load_config
 from apollo_ray.planning import plan
 from apollo_ray.run import execute
@@ -124,6 +127,30 @@ def test_a_refusal_is_asked_again_since_what_refused_may_have_been_mended(file, 
     manifest, _ = run(file)
     assert manifest.counts.dropped == {}
     assert len(endpoint.requests) == 4
+
+
+def test_a_serve_step_whose_answers_are_all_kept_is_not_started(file, endpoint):
+    """And another evaluate step of the same served models takes the answers that it needs."""
+    served = Manifest("ensemble", "serve", "f" * 16, {}, {}, Counts("model", 3, 3), [], [], [], {}, {}, "", "")
+    opened = []
+
+    @contextmanager
+    def open_endpoint(name):
+        opened.append(name)
+        yield endpoint.address
+
+    def evaluate(fingerprint, **changes):
+        raw = load_config(file).steps["scores"] | {"endpoint": "ensemble"} | changes
+        settings = StageSettings.model_validate({key: value for key, value in raw.items() if key != "stage"})
+        store = Store(str(file.parent / "store"))
+        stage.run(
+            Context("r", "scores", settings, store, fingerprint, {"ensemble": served}, lambda text: None, open_endpoint)
+        )
+
+    evaluate("1" * 16)
+    assert opened == ["ensemble"]
+    evaluate("2" * 16, limit=5)
+    assert opened == ["ensemble"]
 
 
 def test_items_that_are_asked_the_same_are_asked_once(file, endpoint):
