@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from apollo_ray import __version__
-from apollo_ray.commands import chatting, checking, evaluating, runs, serving
+from apollo_ray.commands import chatting, checking, evaluating, runs, serving, tuning
 from apollo_ray.commands.common import File, Words, guarded, load_words, say
 from apollo_ray.errors import UserError
 from apollo_ray.planning import STAGES, plan
@@ -38,6 +38,7 @@ app.command("chat")(chatting.chat)
 app.command("export-ensemble")(serving.export_ensemble_command)
 app.command("inspect")(runs.inspect)
 app.command("audit")(evaluating.audit)
+app.command("tune-alpha")(tuning.tune_alpha_command)
 app.command("doctor")(checking.doctor)
 
 IN_A_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # set by Ray in the driver of a submitted job

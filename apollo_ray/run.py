@@ -3,7 +3,7 @@
 import datetime
 import importlib
 import importlib.metadata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import Any
@@ -91,6 +91,31 @@ def estimates(
             )
             for step in able
         }
+
+
+def tune_alpha(
+    config: RunConfig,
+    steps: list[PlannedStep],
+    name: str,
+    alphas: Sequence[float],
+    by: str | None,
+    say: Callable[[str], None],
+    connect: Callable[[], AbstractContextManager[None]],
+) -> dict[str, Any]:
+    """The best strengths of the ensemble that evaluate step `name` asks, by language, on its dev items.
+
+    Raises UserError where a step that it needs is not finished.
+    """
+    done = {step.name: step for step in steps if step.finished}
+    (step,) = (step for step in steps if step.name == name)
+    if missing := [need for need in step.steps if need not in done]:
+        raise UserError(f"steps.{name}: {', '.join(missing)} must be finished first; run it")
+    module = importlib.import_module(f"{STAGES[step.stage].package}.tuning")
+    store = Store(config.store)
+    store.check_writable()
+    with connect():
+        found: dict[str, Any] = module.tune(_context(config, store, step, done, say), alphas, by)
+    return found
 
 
 def _context(

@@ -22,10 +22,12 @@ AUDIT_RULE = "audit"
 @dataclass(frozen=True)
 class Reading:
     """`items`: EVAL_ITEM rows to ask, in the order of the settings. `pool`: all that were read, where paper draws its
-    shots. `dropped`: DROPPED rows, those that the audit took out too. `chosen`: the shots of strict."""
+    shots. `dev`: what the dev files hold. `dropped`: DROPPED rows, those that the audit took out too. `chosen`: shots
+    of strict."""
 
     items: list[Item]
     pool: list[Item]
+    dev: list[Item]
     dropped: pa.Table
     audit: Audit
     chosen: shots.Shots
@@ -82,6 +84,7 @@ def read(settings: StageSettings) -> Reading:
     return Reading(
         items=pa.concat_tables(asked).to_pylist(),
         pool=pool,
+        dev=dev,
         dropped=pa.concat_tables(dropped),
         audit=audited,
         chosen=shots.choose_shots(pool, dev, settings.shots) if settings.protocol == "strict" else {},

@@ -39,7 +39,7 @@ def run(context: Context[StageSettings]) -> Result:
     Raises UserError where no item can be asked or every request is refused, ServiceError where the endpoint is down.
     """
     settings = context.settings
-    _check_endpoint(context)
+    check_endpoint(context)
     reading = read(settings)
     items, unusable = reading.items, reading.dropped
     if not items:
@@ -82,7 +82,8 @@ def answered(context: Context[StageSettings], jobs: Sequence[Job]) -> list[Outco
     return asking.outcomes(jobs, replies, settings, signatures.BASE)
 
 
-def _check_endpoint(context: Context[StageSettings]) -> None:
+def check_endpoint(context: Context[StageSettings]) -> None:
+    """Raises UserError where the endpoint names a step that serves nothing."""
     name = context.settings.endpoint
     if name and "://" not in name and context.input(name).stage != "serve":
         raise UserError(

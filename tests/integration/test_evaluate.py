@@ -9,14 +9,18 @@ from typing import Any
 import pytest
 import torch
 from transformers import Qwen2Config, Qwen2ForCausalLM
+from typer.testing import CliRunner
 
+from apollo_ray.cli import app
 from apollo_ray.config import load_config
+from apollo_ray.evaluate.prompts import wrap
 from apollo_ray.planning import plan
 from apollo_ray.run import execute, serving
+from apollo_ray.serve.alphas import read_alphas
 from apollo_ray.store import Store
 from apollo_ray.tokenizer.bpe import train_bpe
 
-from ..lm_eval_client import CASES, client
+from ..lm_eval_client import CASES, Direct, client
 
 TASKS = Path(__file__).resolve().parents[2] / "jobs" / "lm_eval"
 ROLES = ("base", "expert", "anti_expert")
@@ -200,3 +204,31 @@ def test_lm_eval_with_this_projects_tasks_agrees_item_by_item(
         if (row["model"], row["method"]) == (model, "loglikelihood")
     )
     assert found["results"]["apollo_xmedbench"]["acc,none"] == pytest.approx(macro)
+
+
+def test_tune_alpha_finds_the_strength_that_wrote_the_texts_of_each_language(address: str, folder: Path) -> None:
+    """Dev texts in Hindi are what alpha 1 writes, those in English what the base writes: nobody need lose."""
+    written = {
+        "hi": Direct({role: folder / role for role in ROLES}, 1.0),
+        "en": Direct({role: folder / role for role in ROLES}, 0.0),
+    }
+    for lang, direct in written.items():
+        rows = []
+        for number in range(40):
+            question = f"{CASES[lang][0]} {number}"
+            answer = direct.tokenizer.decode(direct.greedy(direct.encode(wrap(question)), 8))
+            if "\ufffd" not in answer and answer == answer.strip() and answer:
+                rows.append({"id": f"{number}", "question": question, "answer": answer})
+        assert len(rows) >= 8, (lang, len(rows))
+        (folder / f"dev_{lang}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    qa = {"name": "qa", "path": f"{folder}/qa_*.jsonl", "dev": f"{folder}/dev_*.jsonl", "task": "text"}
+    step = {"stage": "evaluate", "endpoint": address, "models": ["base", "ensemble"], "benchmarks": [qa]}
+    (folder / "tune.json").write_text(
+        json.dumps({"run": "tune", "store": str(folder / "store"), "steps": {"scores": step}})
+    )
+    done = CliRunner().invoke(app, ["tune-alpha", str(folder / "tune.json"), "scores", "--alphas", "0.5,1,1.5"])
+    assert done.exit_code == 0, done.output
+    found = read_alphas(str(folder / "store" / "alphas" / "tune-scores.json"))
+    assert found.alpha_by_language == {"en": 0.0, "hi": 1.0}
+    (best,) = (row for row in found.notes["rows"] if (row["lang"], row["alpha"]) == ("hi", 1.0))
+    assert best["difference_high"] < 0
