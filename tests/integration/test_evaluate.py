@@ -1,6 +1,7 @@
 """A served ensemble, the same weights without a server, and lm-eval with this project's tasks: item by item the same."""
 
 import json
+import random
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -13,14 +14,17 @@ from typer.testing import CliRunner
 
 from apollo_ray.cli import app
 from apollo_ray.config import load_config
+from apollo_ray.evaluate.calls import Call
+from apollo_ray.evaluate.local import LocalModels, Spec
 from apollo_ray.evaluate.prompts import wrap
 from apollo_ray.planning import plan
 from apollo_ray.run import execute, serving
 from apollo_ray.serve.alphas import read_alphas
+from apollo_ray.step import Folder
 from apollo_ray.store import Store
 from apollo_ray.tokenizer.bpe import train_bpe
 
-from ..lm_eval_client import CASES, Direct, client
+from ..lm_eval_client import CASES, client
 
 TASKS = Path(__file__).resolve().parents[2] / "jobs" / "lm_eval"
 ROLES = ("base", "expert", "anti_expert")
@@ -127,14 +131,18 @@ def test_over_http_and_without_a_server_every_answer_is_the_same(finished: dict[
     assert all(row["divergence"] is not None for row in written)
 
 
-@pytest.mark.parametrize("step", ["over-http", "without-server"])
-def test_at_alpha_0_the_bases_scores_come_out_exactly(finished: dict[str, Any], step: str) -> None:
+@pytest.mark.parametrize(("step", "tolerance"), [("over-http", 1.01e-4), ("without-server", 0.0)])
+def test_at_alpha_0_the_bases_scores_come_out(finished: dict[str, Any], step: str, tolerance: float) -> None:
+    """Exactly where both are of one forward; the endpoint's batches move the last of the four decimals now and then."""
     manifest, rows = finished[step]
     for key, row in rows.items():
         if row["model"] == "ensemble@0":
             base = rows["base", *key[1:]]
-            told = ("logprob", "prediction", "output", "correct")
+            told = ("prediction", "output", "correct")
             assert [row[name] for name in told] == [base[name] for name in told]
+            assert row["logprob"] == (
+                None if base["logprob"] is None else pytest.approx(base["logprob"], abs=tolerance, rel=0)
+            )
             assert row["flipped"] in (0, None)
             assert row["divergence"] in (0.0, None)
     table = {(row["model"], row["lang"], row["method"]): row["accuracy"] for row in manifest.summary["accuracy"]}
@@ -206,29 +214,31 @@ def test_lm_eval_with_this_projects_tasks_agrees_item_by_item(
     assert found["results"]["apollo_xmedbench"]["acc,none"] == pytest.approx(macro)
 
 
-def test_tune_alpha_finds_the_strength_that_wrote_the_texts_of_each_language(address: str, folder: Path) -> None:
-    """Dev texts in Hindi are what alpha 1 writes, those in English what the base writes: nobody need lose."""
-    written = {
-        "hi": Direct({role: folder / role for role in ROLES}, 1.0),
-        "en": Direct({role: folder / role for role in ROLES}, 0.0),
+def test_tune_alpha_finds_the_strength_that_fits_each_language(address: str, folder: Path) -> None:
+    """Dev texts in Hindi are likeliest at alpha 0.25, each of them; those in English are likeliest to the base."""
+    three = tuple(Folder(str(folder / role), "model", Store(str(folder)), None) for role in ROLES)
+    grid = (0.0, 0.25, 0.5)
+    models = LocalModels([Spec(f"{alpha}", three, alpha) for alpha in grid], "float32", 4096)
+    words = sorted({word for context, _ in CASES.values() for word in context.split()})
+    chance = random.Random(0)
+    texts = [{"id": f"{number}", "question": f"{number}?", "answer": chance.choice(words)} for number in range(150)]
+    asked = [[Call(f"{alpha}", "score", wrap(row["question"]), (row["answer"],)) for row in texts] for alpha in grid]
+    scores = [[reply.scores[0].logprob for reply in models.answer(calls)] for calls in asked]
+    best = [max(range(len(grid)), key=lambda place: one[place]) for one in zip(*scores, strict=True)]
+    found = {
+        lang: [row for row, place in zip(texts, best, strict=True) if place == wanted]
+        for lang, wanted in (("en", 0), ("hi", 1))
     }
-    for lang, direct in written.items():
-        rows = []
-        for number in range(40):
-            question = f"{CASES[lang][0]} {number}"
-            answer = direct.tokenizer.decode(direct.greedy(direct.encode(wrap(question)), 8))
-            if "\ufffd" not in answer and answer == answer.strip() and answer:
-                rows.append({"id": f"{number}", "question": question, "answer": answer})
-        assert len(rows) >= 8, (lang, len(rows))
+    assert min(map(len, found.values())) >= 20
+    for lang, rows in found.items():
         (folder / f"dev_{lang}.jsonl").write_text("\n".join(map(json.dumps, rows)))
     qa = {"name": "qa", "path": f"{folder}/qa_*.jsonl", "dev": f"{folder}/dev_*.jsonl", "task": "text"}
     step = {"stage": "evaluate", "endpoint": address, "models": ["base", "ensemble"], "benchmarks": [qa]}
-    (folder / "tune.json").write_text(
-        json.dumps({"run": "tune", "store": str(folder / "store"), "steps": {"scores": step}})
-    )
-    done = CliRunner().invoke(app, ["tune-alpha", str(folder / "tune.json"), "scores", "--alphas", "0.5,1,1.5"])
+    run = {"run": "tune", "store": str(folder / "store"), "steps": {"scores": step}}
+    (folder / "tune.json").write_text(json.dumps(run))
+    done = CliRunner().invoke(app, ["tune-alpha", str(folder / "tune.json"), "scores", "--alphas", "0.25,0.5"])
     assert done.exit_code == 0, done.output
-    found = read_alphas(str(folder / "store" / "alphas" / "tune-scores.json"))
-    assert found.alpha_by_language == {"en": 0.0, "hi": 1.0}
-    (best,) = (row for row in found.notes["rows"] if (row["lang"], row["alpha"]) == ("hi", 1.0))
-    assert best["difference_high"] < 0
+    written = read_alphas(str(folder / "store" / "alphas" / "tune-scores.json"))
+    assert written.alpha_by_language == {"en": 0.0, "hi": 0.25}
+    (best_row,) = (row for row in written.notes["rows"] if (row["lang"], row["alpha"]) == ("hi", 0.25))
+    assert best_row["difference_high"] < 0
