@@ -19,7 +19,9 @@ def run(asked: dict[str, Any]) -> dict[str, Any]:
     engine = LLM(disable_log_stats=False, **asked["engine"])
     greedy = SamplingParams(temperature=0, max_tokens=asked["tokens"], ignore_eos=True, prompt_logprobs=0, logprobs=0)
     answers = []
-    for one in engine.generate([{"prompt_token_ids": prompt} for prompt in asked["prompts"]], greedy):
+    prompts = [{"prompt_token_ids": prompt} for prompt in asked["prompts"]]
+    # Its progress bar divides by the time passed, which may be 0.
+    for one in engine.generate(prompts, greedy, use_tqdm=False):
         places = zip(one.prompt_token_ids[1:], one.prompt_logprobs[1:], strict=True)
         new = one.outputs[0]
         answers.append(
