@@ -14,6 +14,7 @@ from apollo_ray.report.contents import (
     Answer,
     Funnel,
     Mix,
+    Overall,
     Perplexities,
     Report,
     Score,
@@ -24,7 +25,7 @@ from apollo_ray.report.contents import (
     total,
 )
 from apollo_ray.report.lineage import lineage
-from apollo_ray.report.reading import count, number, text
+from apollo_ray.report.reading import count, number, objects, text
 from apollo_ray.report.signatures import on_declines, signatures
 from apollo_ray.store import Manifest, Store, step_directory
 
@@ -64,6 +65,7 @@ def collect(store: Store, run: str, steps: list[PlannedStep]) -> Report:
         trainings=tuple(_training(store, manifest) for manifest in stage.get("train", [])),
         perplexities=perplexities,
         accuracies=accuracies,
+        overall=tuple(row for manifest in evaluations for row in _overall(manifest)),
         signatures=against_base,
         answers=_answers(evaluations),
         services=tuple(_service(manifest) for manifest in stage.get("serve", [])),
@@ -157,7 +159,24 @@ def _accuracies(manifest: Manifest) -> list[Accuracies]:
 def _score(row: dict[str, Any]) -> Score:
     accuracy, low, high = (math.nan if row[name] is None else row[name] for name in ("accuracy", "low", "high"))
     counts = (row["correct"], row["total"], row["unparsed"], row.get("refused", 0))
-    return Score(row["model"], row["lang"], *counts, accuracy, low, high)
+    return Score(row["model"], row["lang"], *counts, accuracy, low, high, number(row.get("majority")))
+
+
+def _overall(manifest: Manifest) -> list[Overall]:
+    found = []
+    for row in objects(manifest.summary.get("overall")):
+        first, second = (_interval(row, name) for name in ("mean_of_benchmarks", "macro"))
+        if first and second:
+            counts = count(row.get("benchmarks")), count(row.get("languages"))
+            found.append(
+                Overall(manifest.step, text(row.get("model")), text(row.get("method")), *counts, first, second)
+            )
+    return found
+
+
+def _interval(row: dict[str, Any], name: str) -> tuple[float, float, float] | None:
+    value, low, high = (number(row.get(f"{name}{end}")) for end in ("", "_low", "_high"))
+    return None if value is None or low is None or high is None else (value, low, high)
 
 
 def _answers(evaluations: list[Manifest]) -> tuple[Answer, ...]:

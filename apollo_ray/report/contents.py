@@ -181,6 +181,7 @@ class Score:
     accuracy: float
     low: float
     high: float
+    majority: float | None = None  # of always saying the letter that is right most often
 
     @property
     def measured(self) -> bool:
@@ -199,6 +200,19 @@ class Accuracies:
     scores: dict[tuple[str, str], Score]  # (language, model) ->
     means: dict[str, float]  # model -> mean over its languages
     mode: str | None  # how the questions were put and read
+
+
+@dataclass(frozen=True)
+class Overall:
+    """Accuracy of one model over all choice questions of a step, each mean as (value, lower end, upper end)."""
+
+    step: str
+    model: str
+    method: str
+    benchmarks: int
+    languages: int
+    mean_of_benchmarks: tuple[float, float, float]  # each benchmark in a language counts once: the paper's mean
+    macro: tuple[float, float, float]  # each language counts once
 
 
 @dataclass(frozen=True)
@@ -235,6 +249,7 @@ class Report:
     trainings: tuple[Training, ...]
     perplexities: tuple[Perplexities, ...]
     accuracies: tuple[Accuracies, ...]
+    overall: tuple[Overall, ...]
     signatures: "tuple[Signatures, ...]"
     answers: tuple[Answer, ...]
     services: tuple[Service, ...]

@@ -24,6 +24,8 @@ def show(console: Console, store: Store, run: str, steps: list[PlannedStep]) -> 
     tables += [_text_of(item) for item in report.curations if item.sizes]
     tables += [_leaks(item) for item in report.leaks if item.overlaps.total]
     tables += [*map(_perplexity, report.perplexities), *map(_accuracy, report.accuracies)]
+    if report.overall:
+        tables.append(_overall(report))
     for found in report.signatures:
         tables += [_held(item) for item in found.held]
         tables += [_drifts(found)] if found.drifts else []
@@ -98,6 +100,22 @@ def _accuracy(group: Accuracies) -> Table:
             for score in scores
         ]
         table.add_row(_text(model), *cells)
+    return table
+
+
+def _overall(report: Report) -> Table:
+    caption = "each benchmark in a language once, as the paper's mean, and each language once; 95 % intervals"
+    table = _table("accuracy over all choice questions", "model", caption)
+    for head in ("step", "method"):
+        table.add_column(head, overflow="fold")
+    for head in ("mean of benchmarks", "mean of languages"):
+        table.add_column(head, justify="right", overflow="fold")
+    for row in report.overall:
+        means = (
+            f"{percent(value)} [{percent(low)}, {percent(high)}]"
+            for value, low, high in (row.mean_of_benchmarks, row.macro)
+        )
+        table.add_row(*map(_text, (row.model, row.step, row.method)), *means)
     return table
 
 

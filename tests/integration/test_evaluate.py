@@ -174,6 +174,15 @@ def test_the_summary_tells_how_far_an_ensemble_went(finished: dict[str, Any]) ->
         assert torch.tensor(ratio).log().item() == pytest.approx(nats["ensemble", lang]["difference"], abs=1e-5)
 
 
+def test_what_workers_have_answered_is_not_asked_again(folder: Path, finished: dict[str, Any]) -> None:
+    config = load_config(folder / "run.json", ["without-server.limit=2"])
+    said: list[str] = []
+    (*_, step) = execute(config, plan(config, ["without-server"]), said.append, nullcontext)
+    assert step.manifest is not None
+    assert step.manifest.counts.kept == len(NAMES) * (12 * 2 + 12 + 1)
+    assert any("0 to ask for" in line for line in said)
+
+
 @pytest.mark.parametrize("model", ["ensemble", "ensemble@0.5", "base"])
 def test_lm_eval_with_this_projects_tasks_agrees_item_by_item(
     address: str, folder: Path, finished: dict[str, Any], model: str

@@ -46,6 +46,42 @@ def test_differences_intervals_and_declines_are_shown(store, finish):
     assert page.count('href="#signatures"') == page.count('id="signatures"') == 1
 
 
+def test_both_means_and_the_most_frequent_letter_are_shown(store, finish):
+    cell = {
+        "model": "base",
+        "benchmark": "exam",
+        "lang": "en",
+        "method": "loglikelihood",
+        "correct": 3,
+        "total": 8,
+        "unparsed": 0,
+    }
+    accuracy = cell | {"refused": 0, "accuracy": 0.375, "low": 0.2, "high": 0.6, "majority": 0.5625}
+    mean = {"mean_of_benchmarks": 0.375, "mean_of_benchmarks_low": 0.3, "mean_of_benchmarks_high": 0.45}
+    overall = {
+        "model": "base",
+        "method": "loglikelihood",
+        "benchmarks": 9,
+        "languages": 6,
+        **mean,
+        "macro": 0.35,
+        "macro_low": 0.25,
+        "macro_high": 0.5,
+    }
+    step = finish(
+        "scores", "evaluate", Counts("answer", 1, 1), {"accuracy": [accuracy], "overall": [overall, {"model": "x"}]}
+    )
+    report = collect(store, "starter", [step])
+    console = Console(file=io.StringIO(), width=200)
+    terminal.show(console, store, "starter", [step])
+    rows = [re.split(r"\s{2,}", line.strip()) for line in console.file.getvalue().splitlines()]
+    assert ["base", "scores", "loglikelihood", "37.5 % [30.0 %, 45.0 %]", "35.0 % [25.0 %, 50.0 %]"] in rows
+    page = render(report)
+    assert "37.5 % (30.0 % to 45.0 %)" in page
+    assert "35.0 % (25.0 % to 50.0 %)" in page
+    assert "56.2 %" in page
+
+
 @pytest.mark.parametrize(
     "signatures",
     [
