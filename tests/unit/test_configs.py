@@ -9,6 +9,7 @@ import botocore.validate
 import pytest
 import yaml
 from moto.ec2.models.instance_types import INSTANCE_TYPES
+from ray.autoscaler._private.aws import config as aws
 
 from apollo_ray import planning
 from apollo_ray.config import load_config, parse
@@ -80,9 +81,10 @@ def test_the_clusters_groups_fit_their_instances_and_carry_this_ray() -> None:
     starts = [*cluster["head_start_ray_commands"][1:], *cluster["worker_start_ray_commands"][1:]]
     assert all("RAY_AUTH_MODE=token" in start for start in starts)
     assert "--dashboard-host=127.0.0.1" in starts[0]
-    opened = cluster["provider"]["security_group"]["IpPermissions"]
-    assert [rule["FromPort"] for rule in opened] == [22]
-    assert "0.0.0.0/0" not in str(opened)
+    configured = copy.deepcopy(cluster)
+    with pytest.MonkeyPatch.context() as patch:  # Ray adds port 22 from everywhere to every group that it makes
+        patch.setattr(aws, "_upsert_security_groups", lambda *_: pytest.fail("Ray would make a security group"))
+        assert aws._configure_security_group(configured) == cluster
 
 
 @pytest.mark.parametrize("kind", ["RayCluster", "RayJob", "RayService"])
@@ -106,6 +108,14 @@ def test_the_kubernetes_manifests_are_consistent(kind: str) -> None:
         limits = container["resources"]["limits"]
         assert container["image"].startswith(f"rayproject/ray:{RAY_VERSION}-")
         assert container["image"].endswith("-gpu") == ("nvidia.com/gpu" in limits)
+        assert set(group) <= {"groupName", "minReplicas", "maxReplicas", "rayStartParams", "template"}
+        pod = group["template"]["spec"]
+        known = {"nodeSelector", "tolerations", "terminationGracePeriodSeconds", "containers", "volumes"}
+        assert set(pod) <= known
+        assert set(container) == {"name", "image", "envFrom", "resources", "volumeMounts"}
+        mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+        assert set(mounts) == {volume["name"] for volume in pod["volumes"]}
+        assert mounts["shm"] == "/dev/shm"
         assert container["resources"]["requests"]["memory"] == limits["memory"]
         assert group.get("minReplicas", 0) <= group.get("maxReplicas", 1)
     if kind == "RayJob":
@@ -116,6 +126,10 @@ def test_the_kubernetes_manifests_are_consistent(kind: str) -> None:
     if kind == "RayService":
         served = yaml.safe_load(spec["serveConfigV2"])
         ServeDeploySchema.model_validate(served)
+        args = served["applications"][0]["args"]
+        for path in (args["keys_file"], args["expert"], args["audit_log"]):
+            assert any(Path(path).is_relative_to(mount) for mount in mounts.values()), path
+        assert cluster["workerGroupSpecs"][0]["template"]["spec"]["terminationGracePeriodSeconds"] > args["drain_s"]
         assert served == yaml.safe_load((ROOT / "jobs" / "configs" / "serve-cluster.yaml").read_text())
 
 
