@@ -19,6 +19,7 @@ import ijson
 import pyarrow as pa
 import pyarrow.parquet as pq
 import zstandard
+from fsspec.spec import AbstractBufferedFile
 
 from apollo_ray.corpus.settings import Format
 from apollo_ray.errors import UserError
@@ -99,9 +100,10 @@ def format_of(path: str, rows: str) -> Format:
 def open_file(filesystem: Any, path: str) -> IO[bytes]:
     """A file of an fsspec file system, decompressed by its suffix."""
     file: IO[bytes] = filesystem.open(path, "rb", compression="infer")
-    # The reader of zstandard has no readline; those of the others do, and nothing may come between them and the damage
-    # that they tell of.
-    return io.BufferedReader(cast(io.RawIOBase, file)) if path.endswith(".zst") else file
+    # The readers of zstandard and of objects have no readline(size); those of the others do, and nothing may come between
+    # them and the damage that they tell of.
+    plain = isinstance(file, AbstractBufferedFile) or path.endswith(".zst")
+    return io.BufferedReader(cast(io.RawIOBase, file)) if plain else file
 
 
 def read_chunks(file: IO[bytes], uri: str, form: Format, size: int) -> Iterator[Chunk]:
