@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import os
 import random
 import subprocess
@@ -36,6 +37,7 @@ class S3:
     """moto's S3 at two addresses with the same objects: the bridge's for hosts, loopback for this process."""
 
     def __init__(self, network: HostNetwork) -> None:
+        logging.getLogger("werkzeug").setLevel(logging.WARNING)  # it tells of every request
         self.share_refused, self.refused = 0.0, 0
         self._random, self._moto = random.Random(0), DomainDispatcherApplication(create_backend_app)
         self._servers = [network.inside(lambda: self._listen(network.address)), self._listen("127.0.0.1")]
@@ -119,9 +121,6 @@ class Cluster:
         """Addresses of the hosts that the head takes for alive."""
         return {node["node_ip"] for node in self._state("nodes") if node["state"] == "ALIVE"}
 
-    def jobs(self) -> list[dict[str, Any]]:
-        return self.get("/api/jobs/")
-
     def _state(self, what: str) -> list[dict[str, Any]]:
         return self.get(f"/api/v0/{what}?limit=1000")["data"]["result"]["result"]
 
@@ -137,13 +136,72 @@ class Cluster:
 
         return self.network.inside(ask)
 
-    def submit(self, *words: str) -> subprocess.Popen[str]:
-        """`python jobs/submit.py WORDS` on a machine beside the hosts; its output is one stream."""
-        command = [sys.executable, "jobs/submit.py", *words, "--address", self.dashboard]
-        return subprocess.Popen(
-            self.network.client(command), cwd=ROOT, env=dict(self.network.env), text=True,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    def submit(self, file: Path, *words: str) -> "Following":
+        """`python jobs/submit.py FILE WORDS` on a machine beside the hosts."""
+        command = [sys.executable, "jobs/submit.py", str(file), *words, "--address", self.dashboard]
+        return Following(
+            subprocess.Popen(
+                self.network.client(command), cwd=ROOT, env=dict(self.network.env), text=True,
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            )
         )  # fmt: skip
+
+    def drive(self, script: Path, *words: str) -> "Following":
+        """A driver on the head, in no job: `python SCRIPT WORDS`."""
+        environment = ["env", f"RAY_ADDRESS={self.head.ip}:{PORT}"]
+        return Following(
+            self.head.popen(
+                [*environment, sys.executable, str(script), *words],
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            )
+        )  # fmt: skip
+
+
+class Following:
+    """A process whose lines are read as they come; `lines` has each with its time (`time.monotonic`)."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process, self.begun = process, time.monotonic()
+        self.lines: list[tuple[float, str]] = []
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.append((time.monotonic(), line.rstrip()))
+
+    @property
+    def text(self) -> str:
+        return "\n".join(line for _, line in self.lines)
+
+    def at(self, words: str) -> float | None:
+        """When a line with these words came first."""
+        return next((when for when, line in self.lines if words in line), None)
+
+    def until(self, true: Callable[[], Any], seconds: float = 120) -> None:
+        """Waits for `true` while the process runs."""
+        deadline = time.monotonic() + seconds
+        while not true():
+            assert self.process.poll() is None, f"it ended too early:\n{self.text[-6000:]}"
+            assert time.monotonic() < deadline, f"not in time:\n{self.text[-6000:]}"
+            time.sleep(0.05)
+
+    def end(self, seconds: float = 170) -> int:
+        """Its exit status."""
+        try:
+            code = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise AssertionError(f"it does not end:\n{self.text[-6000:]}") from None
+        self._thread.join(10)
+        return code
+
+    def succeed(self, seconds: float = 170) -> float:
+        """Seconds that it took to its good end."""
+        code = self.end(seconds)
+        assert code == 0, self.text[-6000:]
+        return time.monotonic() - self.begun
 
 
 def busy(host: Host, task: str) -> bool:
@@ -152,20 +210,10 @@ def busy(host: Host, task: str) -> bool:
     return done.wait(20) == 0
 
 
-def finish(process: subprocess.Popen[str], seconds: float = 170) -> str:
-    """What a process that ends well has written."""
-    output, _ = process.communicate(timeout=seconds)
-    assert process.returncode == 0, output[-6000:]
-    return output
-
-
-def wait_until(true: Callable[[], Any], seconds: float, process: subprocess.Popen[str] | None = None) -> float:
-    """Seconds until `true` is; `process` must not end before."""
+def wait_until(true: Callable[[], Any], seconds: float) -> float:
+    """Seconds until `true` is."""
     begun = time.monotonic()
     while not true():
-        if process is not None and process.poll() is not None:
-            assert process.stdout is not None
-            raise AssertionError(f"it ended too early: {process.stdout.read()[-6000:]}")
         assert time.monotonic() - begun < seconds, "not in time"
         time.sleep(0.1)
     return time.monotonic() - begun

@@ -3,11 +3,10 @@
 import os
 import subprocess
 import sys
-import time
 
 import pytest
 
-from .cluster import ROOT, Cluster, finish
+from .cluster import ROOT, Cluster
 from .rows import as_lines, rows_of, steps_of
 
 MINI = ROOT / "tests" / "configs" / "mini.yaml"
@@ -26,9 +25,8 @@ def one_machine(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def test_a_run_across_hosts_has_the_rows_of_one_machine(one_machine: str, cluster: Cluster) -> None:
-    begun = time.monotonic()
-    finish(cluster.submit(str(MINI), f"store={STORE}"), 280)
-    print(f"\nthe run took {time.monotonic() - begun:.0f} s on two worker hosts")
+    seconds = cluster.submit(MINI, f"store={STORE}").succeed(280)
+    print(f"\nthe run took {seconds:.0f} s on two worker hosts")
     made, expected = steps_of(MINI, f"store={STORE}"), steps_of(MINI, f"store={one_machine}")
     assert {name: step.fingerprint for name, step in made.items()} == {
         name: step.fingerprint for name, step in expected.items()
