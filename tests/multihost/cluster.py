@@ -117,11 +117,27 @@ class Cluster:
         host.power_on()
         self.join(host)()
 
+    def mend(self) -> None:
+        """Hosts that are off come back."""
+        if not self.head.is_on:
+            self.renew()
+        for worker in self.workers:
+            if not worker.is_on:
+                self.replace(worker)
+
+    def renew(self) -> None:
+        """Another cluster in the place of this one: all hosts start empty."""
+        for host in (self.head, *self.workers):
+            host.power_off()
+            host.power_on()
+        self.start()
+
     def alive(self) -> set[str]:
         """Addresses of the hosts that the head takes for alive."""
-        return {node["node_ip"] for node in self._state("nodes") if node["state"] == "ALIVE"}
+        return {node["node_ip"] for node in self.state("nodes") if node["state"] == "ALIVE"}
 
-    def _state(self, what: str) -> list[dict[str, Any]]:
+    def state(self, what: str) -> list[dict[str, Any]]:
+        """Ray's state API: nodes, actors ..."""
         return self.get(f"/api/v0/{what}?limit=1000")["data"]["result"]["result"]
 
     def get(self, path: str) -> Any:

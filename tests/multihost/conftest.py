@@ -11,6 +11,7 @@ import pytest
 from .cluster import BIN, NOTICE, ROOT, S3, Cluster
 from .hosts import HostNetwork, why_not
 from .recorder import Recorder
+from .rows import FAULTS, TRAINED, WHOLE, many_documents
 
 PASSED_ON = ("HOME", "LANG", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "OMP_NUM_THREADS")
 
@@ -50,18 +51,26 @@ def the_cluster(network: HostNetwork, s3: S3) -> Iterator[Cluster]:
         yield Cluster(network, Path(logs))
 
 
+@pytest.fixture(scope="session")
+def unbroken_corpus(the_cluster: Cluster) -> float:
+    """Seconds of the step `documents` on two worker hosts, in the store WHOLE."""
+    the_cluster.mend()
+    boto3.client("s3").put_object(Bucket="apollo", Key="raw/many.jsonl", Body=many_documents())
+    return the_cluster.submit(FAULTS, "documents", f"store={WHOLE}").succeed()
+
+
+@pytest.fixture(scope="session")
+def trained(the_cluster: Cluster) -> float:
+    """Seconds of the step `model` on two worker hosts, in the store TRAINED."""
+    the_cluster.mend()
+    the_cluster.submit(FAULTS, "mix", f"store={TRAINED}").succeed()
+    return the_cluster.submit(FAULTS, "model", f"store={TRAINED}").succeed()
+
+
 @pytest.fixture
 def cluster(the_cluster: Cluster) -> Cluster:
     """The cluster, whole: hosts that a test before has lost are back."""
-    if not the_cluster.head.is_on:
-        for host in the_cluster.workers:
-            host.power_off()
-        for host in (the_cluster.head, *the_cluster.workers):
-            host.power_on()
-        the_cluster.start()
-    for worker in the_cluster.workers:
-        if not worker.is_on:
-            the_cluster.replace(worker)
+    the_cluster.mend()
     return the_cluster
 
 
