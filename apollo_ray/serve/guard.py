@@ -22,6 +22,9 @@ class Guarded(Protocol):
     gate: Gate
     max_body_bytes: int
 
+    def refused(self, scope: Any, error: ApiError) -> None:
+        """Count and log a request that is answered with an error before any work."""
+
 
 class Guard:
     """Middleware: `scope["state"]["key"]` is the name of the caller's key behind it."""
@@ -35,11 +38,10 @@ class Guard:
             return
         endpoint = self._find()
         headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        path = scope["path"].removeprefix(scope.get("root_path", ""))
         declared = headers.get(b"content-length", "")
         try:
             try:
-                if path not in OPEN_PATHS:
+                if path_of(scope) not in OPEN_PATHS:
                     scope.setdefault("state", {})["key"] = endpoint.gate.name(headers.get(b"authorization", ""))
             except ApiError:
                 await _read(receive, declared, 0)
@@ -49,6 +51,7 @@ class Guard:
                 message = f"the body has more than {endpoint.max_body_bytes} bytes"
                 raise ApiError(413, message, code="request_too_large")
         except ApiError as error:
+            endpoint.refused(scope, error)
             await refusal(error)(scope, receive, send)
             return
         if body is None:
@@ -62,6 +65,11 @@ class Guard:
             return message
 
         await self._app(scope, replay, send)
+
+
+def path_of(scope: Any) -> str:
+    """The path below the application's own prefix."""
+    return str(scope["path"].removeprefix(scope.get("root_path", "")))
 
 
 async def _read(receive: Any, declared: str, most: int) -> bytes | None:
