@@ -305,7 +305,8 @@ def build(args: EndpointSettings) -> serve.Application:
         }
     deployment = _DEPLOYMENT.options(
         **scale,
-        max_ongoing_requests=2 * args.slots,  # those without a slot wait in the engine, so no step runs half empty
+        # Those without a slot wait in the engine, so no step runs half empty; bodies that come slowly hold places too.
+        max_ongoing_requests=2 * args.slots + args.max_queued,
         max_queued_requests=args.max_queued,
         user_config=args.live.model_dump(),
         ray_actor_options={"num_cpus": args.cpus_per_replica, "num_gpus": args.gpus_per_replica},

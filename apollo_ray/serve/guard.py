@@ -1,5 +1,6 @@
 """What a request meets before its body is read: the key, and the limit of bytes. ASGI, without Ray."""
 
+import asyncio
 import math
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -11,6 +12,9 @@ from apollo_ray.serve.api import ApiError
 
 DRAINED = 64 * 2**20
 """Bytes of a refused body that are read before the answer."""
+
+BODY_PAUSE_S = 5.0
+"""Without a byte of a body that is not whole before it is refused: until then it holds a place in Serve."""
 
 OPEN_PATHS = frozenset({"/", "/chat", "/health", "/docs", "/openapi.json"})
 """Asked without a key."""
@@ -75,13 +79,18 @@ def path_of(scope: Any) -> str:
 async def _read(receive: Any, declared: str, most: int) -> bytes | None:
     """The body, or `most` + 1 bytes of one that is longer; None where the client has gone.
 
-    The rest is read and dropped, up to DRAINED bytes: a client that still sends would not see an answer.
+    The rest is read and dropped, up to DRAINED bytes: a client that still sends would not see an answer. Raises ApiError
+    408 where it does not come.
     """
     body, length = bytearray(), 0
     if declared.isdigit() and int(declared) > DRAINED:
         return bytes(most + 1)
     while length <= DRAINED:
-        message = await receive()
+        try:
+            message = await asyncio.wait_for(receive(), BODY_PAUSE_S)
+        except TimeoutError:
+            waited = f"no more of the body came for {BODY_PAUSE_S:g} seconds"
+            raise ApiError(408, waited, code="request_timeout") from None
         if message["type"] != "http.request":
             return None
         part = message.get("body", b"")

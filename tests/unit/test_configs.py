@@ -148,9 +148,8 @@ def test_failures_that_are_retried_are_failures_that_ray_knows() -> None:
 
 def test_an_override_of_an_anchor_reaches_every_step_that_has_it() -> None:
     """What the experiments' headers say of running them on other text."""
-    overrides = ["documents.decontaminate.benchmarks.0.path=other.jsonl", "scores-1.benchmarks.0.path=other.jsonl"]
+    overrides = ["documents.decontaminate.benchmarks.0.path=other.jsonl", "scores.benchmarks.0.path=other.jsonl"]
     steps = load_config(ROOT / "jobs" / "configs" / "experiments" / "rewriting.yaml", overrides).steps
     for name in ("documents", "general", "instructions", "qa"):
         assert steps[name]["decontaminate"]["benchmarks"][0]["path"] == "other.jsonl"
-    for name in ("scores-1", "scores-2", "scores-3"):
-        assert steps[name]["benchmarks"][0]["path"] == "other.jsonl"
+    assert steps["scores"]["benchmarks"][0]["path"] == "other.jsonl"
