@@ -15,6 +15,7 @@ from typing import Any
 from ray.exceptions import AuthenticationError
 from ray.job_submission import JobSubmissionClient
 
+from apollo_ray import logs
 from apollo_ray.config import RunConfig
 from apollo_ray.errors import ServiceError, UserError
 from apollo_ray.following import Dashboard, Details, Outcome, Patience, Refused, ended, follow, outcome, stop
@@ -183,6 +184,8 @@ class Submission:
 
     def _send(self, step: PlannedStep, entrypoint: str, identity: str) -> None:
         variables = {"RAY_JOB_STOP_WAIT_TIME_S": str(STOP_WAIT_S), "PYTHONUNBUFFERED": "1"}
+        if logs.structured():
+            variables[logs.VARIABLE] = "json"
         self.dashboard.client.submit_job(
             entrypoint=entrypoint,
             submission_id=identity,

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
-from apollo_ray.commands.common import File, Words, errors, guarded, load_words, say
+from apollo_ray.commands.common import File, Words, complain, guarded, load_words, say
 from apollo_ray.errors import UserError
+from apollo_ray.logs import structured
 from apollo_ray.submitting import JobFailed, Submission, open_dashboard
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,7 +42,10 @@ def submit(
     config, only = load_words(file, words)
     dashboard = open_dashboard(address or os.environ.get("RAY_API_SERVER_ADDRESS", "http://127.0.0.1:8265"), say)
     overrides = [word for word in words or [] if "=" in word]
-    run = Submission(dashboard, config, only, file, overrides, ROOT, say, lambda line: print(f"    {line}", flush=True))
+    indent = "" if structured() else "    "  # a log of JSON lines stays one
+    run = Submission(
+        dashboard, config, only, file, overrides, ROOT, say, lambda line: print(f"{indent}{line}", flush=True)
+    )
     if status:
         for line in run.status():
             print(line)
@@ -52,7 +55,7 @@ def submit(
         try:
             run.submit(wait=not no_wait)
         except JobFailed as failed:
-            errors.print(f"[bold red]error:[/bold red] {escape(str(failed))}")
+            complain(str(failed))
             raise typer.Exit(1) from None
 
 

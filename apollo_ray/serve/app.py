@@ -21,6 +21,7 @@ from ray import serve
 from ray.serve.config import BackpressureConfig
 from starlette.exceptions import HTTPException
 
+from apollo_ray import metrics
 from apollo_ray.serve import api, text
 from apollo_ray.serve.access import API_KEY, Gate, load_keys
 from apollo_ray.serve.alphas import Alphas, told
@@ -186,6 +187,7 @@ class Endpoint:
             self.gate.admit(key, reserved, started)
         except api.ApiError as error:
             self._metrics.count(route, "", error.status)
+            metrics.count("apollo_serve_requests", route=route, model="", status=str(error.status))
             self._audit.write(prompts, [], **fields, status=error.status, code=error.code, param=error.param)
             raise
         series = model.partition("@")[0]  # with alpha, clients could make any number of series
@@ -202,6 +204,12 @@ class Endpoint:
             self.gate.settle(key, reserved - used["total_tokens"])
             counts = {name: used[name] for name in ("prompt_tokens", "completion_tokens")}
             self._metrics.count(route, series, status, **counts)
+            metrics.count("apollo_serve_requests", route=route, model=series, status=str(status))
+            for kind in ("prompt", "completion"):
+                metrics.count("apollo_serve_tokens", used[f"{kind}_tokens"], model=series, kind=kind)
+            drafted, accepted = (sum(getattr(one.request, name) for one in answers) for name in ("drafted", "accepted"))
+            metrics.count("apollo_serve_drafts", accepted, model=series, result="accepted")
+            metrics.count("apollo_serve_drafts", drafted - accepted, model=series, result="refused")
             ends = [one.finish for one in answers]
             seconds = round(time.monotonic() - started, 3)
             texts = [one.text for one in answers]
