@@ -201,7 +201,8 @@ class Endpoint:
             used = _usage(answers, body.n)
             self.gate.settle(key, reserved - used["total_tokens"])
             counts = {name: used[name] for name in ("prompt_tokens", "completion_tokens")}
-            self._metrics.count(route, series, status, **counts)
+            drafts = {name: sum(getattr(one.request, name) for one in answers) for name in ("drafted", "accepted")}
+            self._metrics.count(route, series, status, **counts, **drafts)
             ends = [one.finish for one in answers]
             seconds = round(time.monotonic() - started, 3)
             texts = [one.text for one in answers]

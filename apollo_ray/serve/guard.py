@@ -79,8 +79,8 @@ def path_of(scope: Any) -> str:
 async def _read(receive: Any, declared: str, most: int) -> bytes | None:
     """The body, or `most` + 1 bytes of one that is longer; None where the client has gone.
 
-    The rest is read and dropped, up to DRAINED bytes: a client that still sends would not see an answer. Raises ApiError
-    408 where it does not come.
+    The rest is read and dropped, up to DRAINED bytes: a client that still sends would not see an answer.
+    Raises ApiError 408 where it does not come.
     """
     body, length = bytearray(), 0
     if declared.isdigit() and int(declared) > DRAINED:
