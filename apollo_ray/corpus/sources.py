@@ -19,9 +19,12 @@ import ijson
 import pyarrow as pa
 import pyarrow.parquet as pq
 import zstandard
+from fsspec.compression import compr
+from fsspec.spec import AbstractBufferedFile
+from fsspec.utils import infer_compression
 
 from apollo_ray.corpus.settings import Format
-from apollo_ray.errors import UserError
+from apollo_ray.errors import ServiceError, UserError
 
 SUFFIXES: dict[str, Format] = {
     ".jsonl": "jsonl",
@@ -96,9 +99,43 @@ def format_of(path: str, rows: str) -> Format:
     return SUFFIXES[suffix]
 
 
+class _Remote(io.RawIOBase):
+    """A file of an object store. Its failures are no damage of the file: they are raised as ServiceError."""
+
+    def __init__(self, file: AbstractBufferedFile, name: str) -> None:
+        self._file, self._name = file, name
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return int(self._file.seek(offset, whence))
+
+    def tell(self) -> int:
+        return int(self._file.tell())
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            return int(self._file.readinto(buffer))
+        except Exception as error:  # every file system raises its own
+            raise ServiceError(f"{self._name} cannot be read: {type(error).__name__}: {str(error)[:300]}") from error
+
+    def close(self) -> None:
+        if not self.closed:
+            self._file.close()
+        super().close()
+
+
 def open_file(filesystem: Any, path: str) -> IO[bytes]:
     """A file of an fsspec file system, decompressed by its suffix."""
-    file: IO[bytes] = filesystem.open(path, "rb", compression="infer")
+    file: IO[bytes] = filesystem.open(path, "rb")
+    if isinstance(file, AbstractBufferedFile):  # its own readline knows no limit
+        file = cast(IO[bytes], io.BufferedReader(_Remote(file, filesystem.unstrip_protocol(path))))
+    if compression := infer_compression(path):
+        file = compr[compression](file, mode="rb")
     # The reader of zstandard has no readline; those of the others do, and nothing may come between them and the damage
     # that they tell of.
     return io.BufferedReader(cast(io.RawIOBase, file)) if path.endswith(".zst") else file

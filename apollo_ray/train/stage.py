@@ -17,6 +17,7 @@ import ray.train
 from fsspec.implementations.local import LocalFileSystem
 from ray.train import CheckpointConfig, CheckpointUploadMode, FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from apollo_ray.config import result_settings
 from apollo_ray.errors import UserError
@@ -47,7 +48,9 @@ def run(context: Context[StageSettings]) -> Result:
     resources = {"CPU": settings.cpus_per_worker} | ({"GPU": settings.gpus_per_worker} if gpus else {})
     fewest = settings.fewest_workers or settings.workers
     context.say(f"{settings.workers} workers, ZeRO-{settings.zero_stage}, {data.summary['tokens']} tokens an epoch")
-    board: Any = ray.remote(num_cpus=0)(_Board).remote()
+    # Beside the driver: Ray puts an actor without CPUs on any host, and a worker's may be lost.
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    board: Any = ray.remote(num_cpus=0, scheduling_strategy=here)(_Board).remote()
     trainer = TorchTrainer(
         _worker,
         train_loop_config={

@@ -12,13 +12,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
+from fsspec.spec import AbstractBufferedFile
 from hypothesis import given
 from hypothesis import strategies as st
 
 from apollo_ray.corpus import sources
 from apollo_ray.corpus.parse import rows_of
 from apollo_ray.corpus.sources import Chunk, format_of, packs, read_chunks
-from apollo_ray.errors import UserError
+from apollo_ray.errors import ServiceError, UserError
 
 
 def read(data: bytes, form: Any, rows: str = "document", name: str = "x", size: int = 1 << 20) -> list[dict]:
@@ -152,6 +153,50 @@ def test_a_damaged_archive_gives_what_is_whole_and_one_refused_row(suffix: str, 
     assert 0 < len(whole) < len(texts)
     # A cut line is all that tells of a cut .zst; the others know their end.
     assert rows[-1]["reason"] == ("not_json" if suffix == ".zst" else "unreadable_file")
+
+
+class Remote(fsspec.AbstractFileSystem):
+    """A file system that fetches ranges, as object stores do, and breaks behind `broken_at`."""
+
+    protocol = "remote"
+    cachable = False
+
+    def __init__(self, data: bytes, broken_at: int | None = None) -> None:
+        super().__init__()
+        self.data, self.broken_at = data, broken_at
+
+    def _open(self, path: str, mode: str = "rb", **_: Any) -> AbstractBufferedFile:
+        remote = self
+
+        class Ranges(AbstractBufferedFile):
+            def _fetch_range(self, start: int, end: int) -> bytes:
+                if remote.broken_at is not None and end > remote.broken_at:
+                    raise OSError("503 Slow Down")
+                return remote.data[start:end]
+
+        return Ranges(self, path, mode, block_size=1_000, cache_type="readahead", size=len(self.data))
+
+
+@pytest.mark.parametrize("suffix", ["", *COMPRESS])
+def test_an_object_stores_file_is_read_and_its_failure_is_no_damage(suffix: str) -> None:
+    texts = [f"text {number} {random.Random(number).random()}" for number in range(1_000)]
+    data = "\n".join(json.dumps({"text": text}) for text in texts).encode()
+    data = COMPRESS.get(suffix, bytes)(data)
+
+    def chunks(broken_at: int | None) -> list[Chunk]:
+        with sources.open_file(Remote(data, broken_at), f"x.jsonl{suffix}") as file:
+            return list(read_chunks(file, "remote://x", "jsonl", 10_000))
+
+    assert [row["text"] for chunk in chunks(None) for row in rows_of(chunk, "document")] == texts
+    with pytest.raises(ServiceError, match="503 Slow Down"):
+        chunks(len(data) // 2)
+
+
+def test_parquet_is_read_from_an_object_store() -> None:
+    rows = [{"text": text} for text in TEXTS]
+    with sources.open_file(Remote(parquet(rows)), "x.parquet") as file:
+        found = [row for chunk in read_chunks(file, "x", "parquet", 100) for row in rows_of(chunk, "document")]
+    assert [row["text"] for row in found] == TEXTS
 
 
 def test_a_row_without_end_is_refused_unread(monkeypatch: pytest.MonkeyPatch) -> None:
