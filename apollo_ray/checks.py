@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+FREE_GIB_NEEDED = 5.0  # Ray stops placing objects on a disk that is 95 % full
+
 
 @dataclass(frozen=True)
 class Check:

@@ -7,14 +7,12 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 
-from apollo_ray.checks import Check
+from apollo_ray.checks import FREE_GIB_NEEDED, Check
 from apollo_ray.config import RunConfig
 from apollo_ray.errors import ServiceError, UserError
 from apollo_ray.planning import plan
 from apollo_ray.run import versions
 from apollo_ray.store import Store
-
-FREE_GIB_NEEDED = 5.0  # Ray stops placing objects on a disk that is 95 % full
 
 
 def checks(config: RunConfig | None, connect: Callable[[], AbstractContextManager[None]]) -> Iterator[Check]:

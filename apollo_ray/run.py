@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import apollo_ray
+from apollo_ray import logs, metrics
 from apollo_ray.config import RunConfig
 from apollo_ray.errors import UserError
 from apollo_ray.planning import STAGES, PlannedStep
@@ -34,11 +35,12 @@ def execute(
     with connect():
         for number, step in enumerate(steps, 1):
             label = f"[{number}/{len(steps)}] {step.name}"
-            if step.manifest is None:
-                say(f"{label}: {step.stage} starts")
-                step = _run_step(config, store, step, done, say)
-            assert step.manifest is not None
-            say(f"{label}: {describe(step.manifest)}")
+            with logs.within(config.run, step.name, step.fingerprint):
+                if step.manifest is None:
+                    say(f"{label}: {step.stage} starts")
+                    step = _run_step(config, store, step, done, say)
+                assert step.manifest is not None
+                say(f"{label}: {describe(step.manifest)}")
             done[step.name] = step
             _publish(store, config, list(done.values()))
     return list(done.values())
@@ -164,7 +166,18 @@ def _run_step(
         ended=_now(),
     )
     store.finish(manifest)
+    _count(config.run, manifest)
     return replace(step, manifest=manifest)
+
+
+def _count(run: str, manifest: Manifest) -> None:
+    tags = {"run": run, "stage": manifest.stage, "step": manifest.step}
+    metrics.count("apollo_rows_in", manifest.counts.read, **tags)
+    metrics.count("apollo_rows_out", manifest.counts.kept, **tags)
+    for reason, number in manifest.counts.dropped.items():
+        metrics.count("apollo_rows_dropped", number, **tags, reason=reason)
+    started, ended = (datetime.datetime.fromisoformat(time) for time in (manifest.started, manifest.ended))
+    metrics.gauge("apollo_step_seconds", (ended - started).total_seconds(), **tags)
 
 
 @contextmanager

@@ -64,12 +64,14 @@ def make(layers: int, hidden: int, seed: int) -> Qwen2ForCausalLM:
 
 
 def fit(model: Any, ids: torch.Tensor, seconds: float, rate: float) -> float:
-    """Train on random windows for so many CPU-seconds; the last loss."""
+    """Train on random windows for so many CPU-seconds, 50 steps of warm-up and then a falling rate; the last loss."""
     generator = torch.Generator().manual_seed(0)
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.05)
     start, losses = time.process_time(), []
     model.train()
-    while time.process_time() - start < seconds:
+    while (spent := time.process_time() - start) < seconds:
+        for group in optimizer.param_groups:
+            group["lr"] = rate * min(1.0, len(losses) / 50) * max(0.02, 1 - spent / seconds)
         at = torch.randint(0, len(ids) - 128, (8, 1), generator=generator) + torch.arange(128)
         loss = model(input_ids=ids[at], labels=ids[at]).loss
         optimizer.zero_grad()
@@ -103,9 +105,9 @@ def train(folder: Path, seconds: float) -> None:
     everything = torch.tensor([number for some in encoded for number in some])
     unseen = torch.tensor([number for text in held for number in [*tokenizer(text)["input_ids"], 0]])
     base, small = make(BASE_LAYERS, BASE_HIDDEN, 1), make(SMALL_LAYERS, SMALL_HIDDEN, 2)
-    losses = {"base": fit(base, everything, seconds, 2e-3)}
+    losses = {"base": fit(base, everything, seconds, 1e-3)}
     deepen(base).save_pretrained(folder / "base")
-    losses["anti_expert"] = fit(small, everything, seconds / 4, 2e-3)
+    losses["anti_expert"] = fit(small, everything, seconds / 4, 1e-3)
     small.save_pretrained(folder / "anti_expert")
     losses["expert"] = fit(small, everything, seconds / 4, 1e-3)
     small.save_pretrained(folder / "expert")

@@ -10,10 +10,8 @@ Closed loop: each of the clients sends its next request when it has the last tok
 
 import argparse
 import asyncio
-import contextlib
 import json
 import os
-import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -21,16 +19,11 @@ from typing import Any
 
 import aiohttp
 import torch
-from serve_models import ALPHA, LENGTH, NEW, PROMPT, keep, make, percentile, prompts
+from serve_models import ALPHA, LENGTH, NEW, PROMPT, keep, make, percentile, prompts, served
 
-from apollo_ray.config import load_config
-from apollo_ray.planning import plan
-from apollo_ray.run import execute
 from apollo_ray.serve.async_engine import AsyncEngine
 from apollo_ray.serve.engine import Engine, Request
 from apollo_ray.serve.models import check_models, load_models
-from apollo_ray.session import connect
-from apollo_ray.store import Store
 
 CLIENTS = (1, 8, 32, 64)
 SLOTS = 32
@@ -90,26 +83,8 @@ def engine(folder: Path, per_client: int) -> None:
 
 
 def http(folder: Path, per_client: int) -> None:
-    step = {
-        "stage": "serve",
-        **make(folder),
-        "alpha": ALPHA,
-        "max_length": LENGTH,
-        "slots": SLOTS,
-        "drafts": 0,
-        "port": 0,
-    }
-    with tempfile.TemporaryDirectory() as work:
-        file = Path(work) / "run.json"
-        file.write_text(json.dumps({"run": "http", "store": f"{work}/store", "steps": {"ensemble": step}}))
-        config = load_config(file)
-        with connect(print):
-            from apollo_ray.serve import stage  # not before: Ray reads how to authenticate when it is imported
-
-            (finished,) = execute(config, plan(config), print, contextlib.nullcontext)
-            assert finished.manifest is not None
-            with stage.running(Store(config.store), finished.manifest, print) as address:
-                asyncio.run(with_session(address, lambda stream: measure(folder, "http", stream, per_client)))
+    with served(folder, SLOTS, drafts=0) as address:
+        asyncio.run(with_session(address, lambda stream: measure(folder, "http", stream, per_client)))
 
 
 async def with_session(address: str, work: Callable[[Stream], Awaitable[None]]) -> None:

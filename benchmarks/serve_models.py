@@ -1,8 +1,10 @@
 """Models and prompts for the serving benchmarks: random weights, since speed without drafts does not depend on them."""
 
+import contextlib
 import json
 import statistics
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +41,37 @@ def make(folder: Path) -> dict[str, str]:
             Qwen2ForCausalLM(config).save_pretrained(folders[role])
             tokenizer.save_pretrained(folders[role])
     return folders
+
+
+@contextlib.contextmanager
+def served(folder: Path, slots: int, **settings: Any) -> Iterator[str]:
+    """The ensemble's endpoint on a Ray of this process: its address, which ends in /v1."""
+    from apollo_ray.config import load_config
+    from apollo_ray.planning import plan
+    from apollo_ray.run import execute
+    from apollo_ray.session import connect
+    from apollo_ray.store import Store
+
+    step = {
+        "stage": "serve",
+        **make(folder),
+        "alpha": ALPHA,
+        "max_length": LENGTH,
+        "slots": slots,
+        "port": 0,
+        **settings,
+    }
+    with tempfile.TemporaryDirectory() as work:
+        file = Path(work) / "run.json"
+        file.write_text(json.dumps({"run": "endpoint", "store": f"{work}/store", "steps": {"ensemble": step}}))
+        config = load_config(file)
+        with connect(print):
+            from apollo_ray.serve import stage  # not before: Ray reads how to authenticate when it is imported
+
+            (finished,) = execute(config, plan(config), print, contextlib.nullcontext)
+            assert finished.manifest is not None
+            with stage.running(Store(config.store), finished.manifest, print) as address:
+                yield address
 
 
 def prompts(folder: Path, number: int) -> list[list[int]]:

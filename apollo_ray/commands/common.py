@@ -1,6 +1,8 @@
 """What all commands share: how they speak, how they fail and what their arguments mean."""
 
 import functools
+import os
+import sys
 import time
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -9,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from apollo_ray import logs
 from apollo_ray.config import RunConfig, load_config
 from apollo_ray.errors import EXIT_SERVICE, EXIT_USER, ServiceError, UserError
 from apollo_ray.planning import PlannedStep
@@ -27,11 +30,22 @@ Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...",
 
 def say(text: str) -> None:
     """One line of progress: dim time and text on a terminal, a plain line in a log."""
+    if logs.structured():
+        print(logs.as_json(text), flush=True)
+        return
     seconds = f"{time.monotonic() - _started:6.1f}s"
     if console.is_terminal:
         console.print(f"[dim]{seconds}[/dim] {escape(text)}")
     else:
         print(f"{seconds} {text}", flush=True)
+
+
+def complain(message: str) -> None:
+    """An error that ends the command."""
+    if os.environ.get(logs.VARIABLE) == "json":
+        print(logs.as_json(message, "error"), file=sys.stderr, flush=True)
+    else:
+        errors.print(f"[bold red]error:[/bold red] {escape(message)}")
 
 
 def guarded(command: Callable[..., None]) -> Callable[..., None]:
@@ -49,7 +63,7 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
             if known is None:
                 raise
             message = str(known).partition(RAY_DATA_ADVICE)[0]
-            errors.print(f"[bold red]error:[/bold red] {escape(message)}")
+            complain(message)
             raise typer.Exit(EXIT_USER if isinstance(known, UserError) else EXIT_SERVICE) from None
 
     return wrapper

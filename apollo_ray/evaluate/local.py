@@ -111,9 +111,9 @@ class LocalModels:
     def __init__(self, specs: Sequence[Spec], dtype: str, tokens_per_batch: int) -> None:
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
         self._size = tokens_per_batch
-        places = {folder: folder.local() for spec in specs for folder in spec.folders}
-        self._models = {spec.name: _Model(spec, [places[folder] for folder in spec.folders]) for spec in specs}
-        self._networks = {place: _Network(place, dtype, self._device) for place in dict.fromkeys(places.values())}
+        self._models = {spec.name: _Model(spec, [folder.local() for folder in spec.folders]) for spec in specs}
+        places = dict.fromkeys(place for model in self._models.values() for place in model.places)
+        self._networks = {place: _Network(place, dtype, self._device) for place in places}
 
     def answer(self, calls: Sequence[Call]) -> list[Reply]:
         """In the order of `calls`. A text that a model has no room for is not cut: its reply says so."""

@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 import ray.data
 
+from apollo_ray import metrics
 from apollo_ray.dataset import configure
 from apollo_ray.errors import UserError
 from apollo_ray.evaluate import asking, client, signatures, statistics
@@ -184,10 +185,12 @@ def _collect(
         if context.settings.endpoint:  # workers have kept theirs
             answers.keep(key, reply)
         found[key] = reply
+        metrics.count("apollo_evaluation_answers", run=context.run, step=context.step, source="asked")
         if time.monotonic() - last >= PROGRESS_S:
             last = time.monotonic()
             context.say(f"{len(found)}/{wanted} replies")
 
+    metrics.count("apollo_evaluation_answers", len(found), run=context.run, step=context.step, source="kept")
     if todo:
         ask(list(todo.items()), on_reply)
     return [found[key] for key in keys]

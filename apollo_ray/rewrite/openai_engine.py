@@ -20,6 +20,7 @@ from typing import Any
 
 import openai
 
+from apollo_ray import metrics
 from apollo_ray.errors import ServiceError, UserError
 from apollo_ray.kept import READERS
 from apollo_ray.rewrite import ledger, pacing
@@ -154,11 +155,20 @@ class _Asking:
             try:
                 reply = await self._ask(call, client)
                 self.progress.spent.add(reply)
+                self._count(reply)
             finally:
                 self.reserved -= reserve
         # Shielded: what was paid for is kept even if another worker fails now.
         await asyncio.shield(asyncio.to_thread(self.ledger.put, call.key, reply))
         return reply
+
+    def _count(self, reply: Reply) -> None:
+        model, price = self.engine.model, Spending(self.engine.input_price, self.engine.output_price)
+        price.add(reply)
+        metrics.count("apollo_llm_calls", model=model)
+        metrics.count("apollo_llm_tokens", reply.prompt_tokens, model=model, kind="prompt")
+        metrics.count("apollo_llm_tokens", reply.completion_tokens, model=model, kind="completion")
+        metrics.count("apollo_llm_cost", price.money, model=model)
 
     def _cost_at_most(self, call: Call) -> float:
         most = Spending(self.engine.input_price, self.engine.output_price)

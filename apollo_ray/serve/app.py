@@ -29,7 +29,7 @@ from apollo_ray.serve.async_engine import AsyncEngine
 from apollo_ray.serve.audit import AuditLog
 from apollo_ray.serve.engine import Engine
 from apollo_ray.serve.event_stream import EventStream
-from apollo_ray.serve.guard import Guard, refusal
+from apollo_ray.serve.guard import Guard, path_of, refusal
 from apollo_ray.serve.metrics import Metrics
 from apollo_ray.serve.models import check_models, end_tokens, load_models, resolve_model
 from apollo_ray.serve.page import chat_page
@@ -50,18 +50,19 @@ app.add_middleware(Guard, find=_endpoint)
 
 
 @app.exception_handler(api.ApiError)
-async def _refused(_: Request, error: api.ApiError) -> Response:
+async def _refused(request: Request, error: api.ApiError) -> Response:
+    _endpoint().refused(request.scope, error)
     return refusal(error)
 
 
 @app.exception_handler(RequestValidationError)
-async def _invalid(_: Request, error: RequestValidationError) -> Response:
-    return refusal(api.explain(error.errors()))
+async def _invalid(request: Request, error: RequestValidationError) -> Response:
+    return await _refused(request, api.explain(error.errors()))
 
 
 @app.exception_handler(HTTPException)
-async def _unknown(_: Request, error: HTTPException) -> Response:
-    return refusal(api.ApiError(error.status_code, str(error.detail)))
+async def _unknown(request: Request, error: HTTPException) -> Response:
+    return await _refused(request, api.ApiError(error.status_code, str(error.detail)))
 
 
 @app.exception_handler(Exception)
@@ -175,7 +176,7 @@ class Endpoint:
         self, request: Request, body: Body, number: str, prompts: list[Any], make: Callable[[], list[Answer]]
     ) -> tuple[list[Answer], Callable[[int], None]]:
         """(answers to come, what to call with the status when they are over). Raises ApiError."""
-        key, route = request.state.key, request.url.path.rpartition("/v1/")[2]
+        key, route = request.state.key, _route(request.scope)
         started, model = time.monotonic(), body.model or self._settings.model_name
         fields: dict[str, Any] = {"id": number, "key": key, "route": route, "model": model}
         try:
@@ -184,9 +185,8 @@ class Endpoint:
             reserved = sum(len(one.request.ids) for one in answers[:: body.n])
             reserved += sum(one.request.max_new_tokens for one in answers)
             self.gate.admit(key, reserved, started)
-        except api.ApiError as error:
-            self._metrics.count(route, "", error.status)
-            self._audit.write(prompts, [], **fields, status=error.status, code=error.code, param=error.param)
+        except api.ApiError:
+            request.state.asked = fields, prompts
             raise
         series = model.partition("@")[0]  # with alpha, clients could make any number of series
         fields |= self._alphas(fields, answers, body.n).get("proxy", {})
@@ -201,13 +201,21 @@ class Endpoint:
             used = _usage(answers, body.n)
             self.gate.settle(key, reserved - used["total_tokens"])
             counts = {name: used[name] for name in ("prompt_tokens", "completion_tokens")}
-            self._metrics.count(route, series, status, **counts)
+            drafts = {name: sum(getattr(one.request, name) for one in answers) for name in ("drafted", "accepted")}
+            self._metrics.count(route, series, status, **counts, **drafts)
             ends = [one.finish for one in answers]
             seconds = round(time.monotonic() - started, 3)
             texts = [one.text for one in answers]
             self._audit.write(prompts, texts, **fields, status=status, finish=ends, seconds=seconds, **counts)
 
         return answers, close
+
+    def refused(self, scope: Any, error: api.ApiError) -> None:
+        """Count and log a request that is answered with an error before any work, also one that was never read."""
+        state, route = scope.get("state", {}), _route(scope)
+        fields, prompts = state.get("asked", ({"key": state.get("key"), "route": route}, []))
+        self._metrics.count(route, "", error.status)
+        self._audit.write(prompts, [], **fields, status=error.status, code=error.code, param=error.param)
 
     async def _finish(self, answers: list[Answer], body: Body, close: Callable[[int], None]) -> None:
         status = 499  # the client hung up, if nothing else is known at the end
@@ -261,6 +269,13 @@ class Endpoint:
         return {} if single else {"proxy": told([(one.request.weights[1], one.language) for one in answers[::n]])}
 
 
+def _route(scope: Any) -> str:
+    """As counters and the audit log name it; clients cannot add names."""
+    path = path_of(scope)
+    known = path in scope["app"].openapi()["paths"]  # made once and kept
+    return path.removeprefix("/v1/").removeprefix("/") if known else "unknown"
+
+
 def _usage(answers: list[Answer], n: int) -> dict[str, int]:
     """`n` answers in a row share a prompt, which counts once."""
     return api.usage(sum(len(one.request.ids) for one in answers[::n]), sum(one.tokens for one in answers))
@@ -291,7 +306,8 @@ def build(args: EndpointSettings) -> serve.Application:
         }
     deployment = _DEPLOYMENT.options(
         **scale,
-        max_ongoing_requests=2 * args.slots,  # those without a slot wait in the engine, so no step runs half empty
+        # Those without a slot wait in the engine, so no step runs half empty; bodies that come slowly hold places too.
+        max_ongoing_requests=2 * args.slots + args.max_queued,
         max_queued_requests=args.max_queued,
         user_config=args.live.model_dump(),
         ray_actor_options={"num_cpus": args.cpus_per_replica, "num_gpus": args.gpus_per_replica},

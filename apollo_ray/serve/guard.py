@@ -1,5 +1,6 @@
 """What a request meets before its body is read: the key, and the limit of bytes. ASGI, without Ray."""
 
+import asyncio
 import math
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -12,6 +13,9 @@ from apollo_ray.serve.api import ApiError
 DRAINED = 64 * 2**20
 """Bytes of a refused body that are read before the answer."""
 
+BODY_PAUSE_S = 5.0
+"""Without a byte of a body that is not whole before it is refused: until then it holds a place in Serve."""
+
 OPEN_PATHS = frozenset({"/", "/chat", "/health", "/docs", "/openapi.json"})
 """Asked without a key."""
 
@@ -21,6 +25,9 @@ class Guarded(Protocol):
 
     gate: Gate
     max_body_bytes: int
+
+    def refused(self, scope: Any, error: ApiError) -> None:
+        """Count and log a request that is answered with an error before any work."""
 
 
 class Guard:
@@ -35,11 +42,10 @@ class Guard:
             return
         endpoint = self._find()
         headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        path = scope["path"].removeprefix(scope.get("root_path", ""))
         declared = headers.get(b"content-length", "")
         try:
             try:
-                if path not in OPEN_PATHS:
+                if path_of(scope) not in OPEN_PATHS:
                     scope.setdefault("state", {})["key"] = endpoint.gate.name(headers.get(b"authorization", ""))
             except ApiError:
                 await _read(receive, declared, 0)
@@ -49,6 +55,7 @@ class Guard:
                 message = f"the body has more than {endpoint.max_body_bytes} bytes"
                 raise ApiError(413, message, code="request_too_large")
         except ApiError as error:
+            endpoint.refused(scope, error)
             await refusal(error)(scope, receive, send)
             return
         if body is None:
@@ -64,16 +71,26 @@ class Guard:
         await self._app(scope, replay, send)
 
 
+def path_of(scope: Any) -> str:
+    """The path below the application's own prefix."""
+    return str(scope["path"].removeprefix(scope.get("root_path", "")))
+
+
 async def _read(receive: Any, declared: str, most: int) -> bytes | None:
     """The body, or `most` + 1 bytes of one that is longer; None where the client has gone.
 
     The rest is read and dropped, up to DRAINED bytes: a client that still sends would not see an answer.
+    Raises ApiError 408 where it does not come.
     """
     body, length = bytearray(), 0
     if declared.isdigit() and int(declared) > DRAINED:
         return bytes(most + 1)
     while length <= DRAINED:
-        message = await receive()
+        try:
+            message = await asyncio.wait_for(receive(), BODY_PAUSE_S)
+        except TimeoutError:
+            waited = f"no more of the body came for {BODY_PAUSE_S:g} seconds"
+            raise ApiError(408, waited, code="request_timeout") from None
         if message["type"] != "http.request":
             return None
         part = message.get("body", b"")

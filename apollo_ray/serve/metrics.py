@@ -1,6 +1,8 @@
-"""What a replica has done, in Prometheus' text format. Pure."""
+"""What a replica has done, in Prometheus' text format, and for Ray's own agents (apollo_ray/metrics.py)."""
 
 from collections import Counter
+
+from apollo_ray import metrics
 
 
 class Metrics:
@@ -10,11 +12,25 @@ class Metrics:
         self._requests: Counter[tuple[str, str, int]] = Counter()
         self._tokens: Counter[tuple[str, str]] = Counter()
 
-    def count(self, route: str, model: str, status: int, prompt_tokens: int = 0, completion_tokens: int = 0) -> None:
+    def count(
+        self,
+        route: str,
+        model: str,
+        status: int,
+        prompt_tokens: int = 0,
+        completion_tokens: int = 0,
+        drafted: int = 0,
+        accepted: int = 0,
+    ) -> None:
         """One request that is over. `model` must be a name that exists, so that clients cannot add series."""
         self._requests[route, model, status] += 1
         self._tokens["prompt", model] += prompt_tokens
         self._tokens["completion", model] += completion_tokens
+        metrics.count("apollo_serve_requests", route=route, model=model, status=str(status))
+        metrics.count("apollo_serve_tokens", prompt_tokens, model=model, kind="prompt")
+        metrics.count("apollo_serve_tokens", completion_tokens, model=model, kind="completion")
+        metrics.count("apollo_serve_drafts", accepted, model=model, result="accepted")
+        metrics.count("apollo_serve_drafts", drafted - accepted, model=model, result="refused")
 
     def text(self, replica: str, active: int) -> str:
         """The exposition, each series labelled with the replica that answers."""

@@ -68,7 +68,9 @@ class EndpointSettings(Settings):
     drafts: int = how_to_run(4, ge=0, le=16)  # tokens that the expert may draft in a step, as it pays; 0: none
     cpus_per_replica: float = how_to_run(1.0, gt=0)
     gpus_per_replica: float = how_to_run(0.0, ge=0)
-    max_queued: int = how_to_run(256, ge=1)  # requests that wait at a proxy before it answers 429
+    max_queued: int = how_to_run(
+        256, ge=1
+    )  # requests that wait in each replica, and again at a proxy before it answers 429
     max_waiting: int = how_to_run(1024, ge=1)  # answers that wait in a replica before it answers 503
     max_body_bytes: int = how_to_run(4 * 2**20, ge=1024)  # of one request; more is 413
     keys_file: str | None = how_to_run(None)  # lines of NAME SHA256, read where the endpoint is built

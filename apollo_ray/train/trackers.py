@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from apollo_ray import metrics
 from apollo_ray.errors import UserError
 from apollo_ray.store import FileEntry, Store
 
@@ -91,6 +92,7 @@ class Trackers:
         earlier: Sequence[dict[str, Any]],
     ) -> None:
         self._store, self._directory = store, directory
+        self._tags = dict(zip(("run", "step"), name.split("/"), strict=True))
         self._lines = [json.dumps(row) for row in earlier]
         self._written = time.monotonic()
         self._board = tempfile.TemporaryDirectory(prefix="apollo-tensorboard-")
@@ -105,6 +107,10 @@ class Trackers:
 
     def log(self, step: int, values: dict[str, float]) -> None:
         self._lines.append(json.dumps({"step": step, **values}))
+        if "loss" in values:  # an optimizer step's; held-out losses come by themselves
+            metrics.gauge("apollo_train_loss", values["loss"], **self._tags)
+            metrics.gauge("apollo_train_tokens_per_second", values["tokens_per_second"], **self._tags)
+            metrics.count("apollo_train_optimizer_steps", 1.0, **self._tags)
         for tracker in self._trackers:
             tracker.log(step, values)
         if time.monotonic() - self._written > SECONDS_BETWEEN_WRITES:

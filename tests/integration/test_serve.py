@@ -354,6 +354,25 @@ def test_a_key_has_its_quota_and_its_line_in_the_log(
     assert 'status="429"' in _raw(address, "/metrics")[2]
 
 
+def test_what_is_refused_unread_has_its_line_in_the_log_too(address: str, finished: tuple[Store, Manifest]) -> None:
+    [file] = Path(finished[1].settings["audit_log"]).iterdir()
+    before = len(file.read_text().splitlines())
+    _raw(address, "/v1/models", key="wrong")
+    _raw(address, "/v1/completions", {"prompt": "x" * 10_000_000})
+    _raw(address, "/v1/chat/completions", {"messages": [{"role": "Muster", "content": "a"}]}, WARD_KEY)
+    _raw(address, "/detokenize", {"tokens": [999_999]}, WARD_KEY)
+    _raw(address, "/v1/Muster", {}, WARD_KEY)
+    lines = [json.loads(line) for line in file.read_text().splitlines()[before:]]
+    assert [(line["route"], line["status"]) for line in lines] == [
+        ("models", 401), ("completions", 413), ("chat/completions", 400), ("detokenize", 400), ("unknown", 404)
+    ]  # fmt: skip
+    assert [line["key"] for line in lines] == [None, "default", "ward", "ward", "ward"]
+    assert "Muster" not in file.read_text()
+    metrics = _raw(address, "/metrics")[2]
+    assert 'route="models",model="",status="401"' in metrics
+    assert 'route="unknown",model="",status="404"' in metrics
+
+
 def test_user_config_changes_alpha_without_a_restart(
     ray_session: None, address: str, finished: tuple[Store, Manifest]
 ) -> None:

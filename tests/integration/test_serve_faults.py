@@ -13,18 +13,15 @@ import httpx2
 import openai
 import psutil
 import pytest
-import torch
 import yaml
 from ray import serve
-from ray.serve.context import _get_global_client
-from ray.util.state import list_actors
-from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from apollo_ray.serve.app import build
 from apollo_ray.serve.settings import EndpointSettings
-from apollo_ray.tokenizer.bpe import train_bpe
 
+from . import tiny_endpoint
 from .conftest import BIN, ROOT, Cluster
+from .tiny_endpoint import ask, deployed, tiny_settings
 
 APP = "faults"
 STREAMS = 16
@@ -46,35 +43,13 @@ class Seen:
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> EndpointSettings:
-    torch.set_num_threads(1)
-    folder = tmp_path_factory.mktemp("models")
-    tokenizer = train_bpe(["The patient has had a fever for three days.", "患者发热三天,伴有咳嗽。"] * 4, 320)
-    for seed, role in enumerate(("base", "expert", "anti_expert")):
-        torch.manual_seed(seed)
-        config = Qwen2Config(
-            vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=2,
-            num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=512, initializer_range=0.3,
-            eos_token_id=tokenizer.eos_token_id,
-        )  # fmt: skip
-        Qwen2ForCausalLM(config).save_pretrained(folder / role)
-        tokenizer.save_pretrained(folder / role)
-    return EndpointSettings(
-        **{role: str(folder / role) for role in ("base", "expert", "anti_expert")},
-        max_length=512, replicas=2, slots=STREAMS, cpus_per_replica=0.3,
-    )  # fmt: skip
+    return tiny_settings(tmp_path_factory.mktemp("models"), replicas=2, slots=STREAMS)
 
 
 @pytest.fixture(scope="module")
 def address(ray_session: None, settings: EndpointSettings, free_port: Callable[[], int]) -> Iterator[str]:
-    started = _get_global_client(raise_if_no_controller_running=False) is None
-    if started:
-        serve.start(http_options={"host": "127.0.0.1", "port": free_port()})
-    client = _get_global_client()
-    serve.run(build(settings), name=APP, route_prefix=f"/{APP}")
-    yield f"http://127.0.0.1:{client.http_config.port}/{APP}/v1"
-    serve.delete(APP)
-    if started:
-        serve.shutdown()
+    with deployed(APP, settings, free_port) as found:
+        yield found
 
 
 @pytest.fixture
@@ -89,20 +64,7 @@ Replicas = Callable[..., dict[int, str]]
 @pytest.fixture
 def replicas(cluster: Cluster) -> Replicas:
     """`replicas(app)`: pid -> actor id of an application's replicas that are alive."""
-
-    def find(app: str = APP) -> dict[int, str]:
-        found = list_actors(address=cluster.dashboard, filters=[("state", "=", "ALIVE")], limit=1000)
-        return {actor.pid: actor.actor_id for actor in found if actor.class_name == f"ServeReplica:{app}:Endpoint"}
-
-    return find
-
-
-def ask(client: openai.OpenAI, seed: int, tokens: int = 12) -> str:
-    answer = client.completions.create(
-        model="ensemble", prompt="fever", max_tokens=tokens, temperature=1, seed=seed, extra_body={"ignore_eos": True}
-    )
-    assert answer.choices[0].finish_reason == "length"
-    return answer.choices[0].text
+    return lambda app=APP: tiny_endpoint.replicas(cluster.dashboard, app)
 
 
 def stream(client: openai.OpenAI, seed: int, tokens: int, seen: Seen) -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from apollo_ray.evaluate.calls import Call, Reply, reply_of
 from apollo_ray.evaluate.local import LocalModels, Spec
 from apollo_ray.evaluate.prompts import wrap
 from apollo_ray.step import Folder
-from apollo_ray.store import Store
+from apollo_ray.store import Counts, Manifest, Store
 from apollo_ray.tokenizer.bpe import train_bpe
 
 from ...lm_eval_client import CASES, Direct
@@ -190,3 +191,15 @@ def test_models_that_do_not_fit_together_are_refused(folders, tmp_path):
         LocalModels([Spec("mix", three, 1.0)], "float32", 64)
     with pytest.raises(UserError, match="models: base: '/nowhere'"):
         LocalModels([Spec("base", (Folder("/nowhere", "model", Store("/tmp"), None),))], "float32", 64)
+
+
+def test_the_model_of_a_train_step_is_asked_as_its_folder_is(folders, models, tmp_path):
+    store = Store(str(tmp_path))
+    counts = Counts("token", 0, 0)
+    manifest = Manifest("expert", "train", "f" * 16, {}, {}, counts, [], [], [], {}, {}, "", "")
+    shutil.copytree(folders["expert"], tmp_path / "expert" / manifest.fingerprint / "model")
+    of_step = Folder("expert", "model", store, manifest)
+    twice = LocalModels([Spec("expert", (of_step,), None), Spec("again", (of_step,), None)], "float32", 512)
+    for name in ("expert", "again"):
+        [reply] = twice.answer([Call(name, "score", PROMPTS["en"], tuple(CASES["en"][1]))])
+        assert reply == models.answer([Call("expert", "score", PROMPTS["en"], tuple(CASES["en"][1]))])[0]

@@ -237,6 +237,7 @@ def test_a_full_replica_says_when_to_come_back(models: Any, tokenizer: Any) -> N
         ({"frequency_penalty": 2.5}, "frequency_penalty"),
         ({"presence_penalty": float("nan")}, "presence_penalty"),
         ({"repetition_penalty": 0}, "repetition_penalty"),
+        ({"repetition_penalty": 5e-324}, "repetition_penalty"),
         ({"min_p": 1.5}, "min_p"),
         ({"logit_bias": {"5": 101}}, "logit_bias"),
         ({"logit_bias": {"five": 1}}, "logit_bias"),
