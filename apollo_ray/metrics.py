@@ -40,13 +40,13 @@ METRICS = {
 """A counter of steps counts units as the manifest does: rows, passages, sequences, answers."""
 
 
-def count(name: str, amount: float = 1.0, **tags: str) -> None:
+def count(name: str, amount: float = 1.0, /, **tags: str) -> None:
     """Raise a counter."""
     if amount and _up():
         _made(name).inc(amount, tags=tags)
 
 
-def gauge(name: str, value: float, **tags: str) -> None:
+def gauge(name: str, value: float, /, **tags: str) -> None:
     """Set a gauge."""
     if _up():
         _made(name).set(value, tags=tags)
