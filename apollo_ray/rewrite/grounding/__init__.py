@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from apollo_ray.rewrite.grounding.alignment import misplaced
 from apollo_ray.rewrite.grounding.drugs import drugs
 from apollo_ray.rewrite.grounding.polarity import negations, opposites
 from apollo_ray.rewrite.grounding.quantities import bears_out, fold, is_fact, quantities
@@ -27,9 +28,10 @@ def support(answer: str, passage: str, lang: str, context: str = "") -> Support:
     source = f"{passage}\n{context}"
     known = quantities(source, lang)
     told, folded = retold(known, fold(source)), fold(answer)
+    answered, words, read = quantities(answer, lang), tokens(folded, lang), tokens(fold(source), lang)
     facts = [
-        (f"quantity {one.text!r}", bears_out(told, one))
-        for one in quantities(answer, lang)
+        (f"quantity {one.text!r}", bears_out(told, one) and not misplaced(one, answered, words, known, read))
+        for one in answered
         if is_fact(one, folded, known)
     ]
     facts += [

@@ -21,7 +21,7 @@ _ORDER = re.compile(r"^(?:st|nd|rd|th|º|ª|er|ère|ème|e|वें|वीं|�
 _HAN_LIST = re.compile(r"(?<=\d),(?=\d{1,2}(?!\d))")  # "0,1,6个月" are three
 _AND_A_HALF = re.compile(r"\s?(?:et demie?|y medi[oa]|ونصف|半)(?![^\W\d_])")
 _ALIKE = str.maketrans("´µ，²³º", "'μ、23°")  # NFKC makes other characters of these
-_DAY = re.compile(r"(?<![^\W\d_])j$")  # French: j45 is the 45th day
+_GLUED = re.compile(r"(?<![^\W\d_])j$|[a-zà-ÿ]{5}$")  # French: j45 is the 45th day; "weight was1kg"
 _TEN_PERCENT = "成"
 _CLOSE = 1e-3
 _CALENDAR = 0.015
@@ -59,7 +59,10 @@ def fold(text: str) -> str:
     ).casefold()
     text = re.sub("[\u064b-\u0652\u0640\u200b-\u200f]", "", text)
     text = re.sub(r"(?<=\d)°(\d)(?=\s?c)", r".\1 °", text)  # 39°1C
-    text = re.sub(r"(?<=/m)\s(?=[23]\b)", "", text)
+    text = re.sub(r"/\s?m\s?(?=[23]\b)", "/m", text)
+    text = re.sub(r"(?<=\bq)\s?(?=\d{1,2}\s?h\b)", " ", text)  # q8h
+    text = re.sub(r"(?<=\d)(mg|g|ml|cm|mm)?\s?[x×*]\s?(?=\d)", r" \1 x ", text)  # 1x0.625 mg, 2gx3
+    text = re.sub(r"(?<=\d)\s?h\s?(\d\d)(?:\s?min\w*)?(?!\d)", r" h \1 minutes", text)  # 1h30
     text = re.sub(r"(?<=\b\d):(?=\d\d\b)|(?<=\b\d\d):(?=\d\d\b)", ".", text)  # times of day
     text = re.sub(r"\bhalf an? ", "half ", text.replace("and a half", "half"))
     text = re.sub(r"(?<=\d)،(?=\d{3}(?!\d))", ",", text)
@@ -163,7 +166,7 @@ def _numbers(text: str, lang: str) -> list[_Number]:
     found = []
     for match in _FIGURE.finditer(text):
         before = text[match.start() - 1 : match.start()]
-        if before.isalpha() and before.isascii() and not _DAY.search(text, 0, match.start()):
+        if before.isascii() and before.isalpha() and not _GLUED.search(text, 0, match.start()):
             continue  # covid-19 keeps its hyphen; fev1, t4, h1n1 are names
         values, end = readings(match[0].strip()), match.end()
         if power := numerals.SCALE.match(text, end):
@@ -263,8 +266,16 @@ def _duals(text: str, lang: str) -> list[Quantity]:
 
 
 def bears_out(known: Sequence[Quantity], one: Quantity) -> bool:
-    """Does any of the quantities say what `one` says?"""
-    return any(_same(other, one) for other in known)
+    """Does any of the quantities say what `one` says?
+
+    A bare figure ("day 14") bears out one with a unit where the passage has that figure with no other unit.
+    """
+    others = [other for other in known if same(other, one)]
+    if one.dimension in (None, *_LOOSE) or any(other.dimension for other in others):
+        return bool(others)
+    return bool(others) and not any(
+        other.dimension not in (None, *_LOOSE) and _meet(other.plain, one.plain) for other in known
+    )
 
 
 def is_fact(one: Quantity, text: str, known: Sequence[Quantity]) -> bool:
@@ -275,7 +286,7 @@ def is_fact(one: Quantity, text: str, known: Sequence[Quantity]) -> bool:
     """
     if text[one.start + len(one.text) :].lstrip()[:1] in ("多", "余"):
         return False  # more than
-    if one.word and one.dimension == "time" and one.plain == {1.0}:
+    if one.word and one.plain == {1.0} and one.dimension not in ("time", "dose form"):
         return False
     if not one.word or one.dimension not in (None, "times"):
         return True
@@ -288,8 +299,9 @@ def is_fact(one: Quantity, text: str, known: Sequence[Quantity]) -> bool:
     )
 
 
-def _same(other: Quantity, one: Quantity) -> bool:
-    if other.dimension and one.dimension and not {other.dimension, one.dimension} & _LOOSE:
+def same(other: Quantity, one: Quantity) -> bool:
+    """Do the two say the same amount, in whatever unit and notation?"""
+    if other.dimension and one.dimension and not {other.dimension, one.dimension} <= _LOOSE:
         if other.dimension != one.dimension:
             return False
         shared = min(len(other.per), len(one.per))

@@ -12,9 +12,7 @@ _DAY_S = 86400.0
 _OUT_OF = re.compile(r"\s?(?:out of|in|of every|de cada|sur|में से|من كل|من أصل|من بين)\s?")
 _AND = re.compile(r"\s?(?:and|y|et|और|و)?\s?")
 _EVERY = re.compile(r"(?:every|cada|toutes les|हर|प्रत्येक|كل|每隔?)\s?$")
-_A_UNIT = re.compile(
-    r"(?<![^\W\d_])(?:a|an|per|each|every|one|un|una|une|cada|chaque|par|हर|प्रति|كل|每)\s?-?(?=[^\W\d_])"
-)
+_NO_START = re.compile(r"[0-9a-zà-ÿ\u0900-\u097f]$")
 
 
 def retold(known: Sequence[Quantity], source: str) -> list[Quantity]:
@@ -39,10 +37,9 @@ def retold(known: Sequence[Quantity], source: str) -> list[Quantity]:
             spans = frozenset(_DAY_S / times for times in one.values if times)
             hours = frozenset(span / 3600 for span in spans)
             found.append(replace(one, values=spans, plain=hours, dimension="time", per=()))
-    for match in _A_UNIT.finditer(source):
-        unit = units.pattern().match(source, match.end())
-        form = units.table().get(unit[1]) if unit else None
-        if unit and form and form[0] == "time":
+    for unit in units.pattern().finditer(source):  # "the week before", "weekly", "per day" tell of one
+        form = units.table().get(unit[1])
+        if form and form[0] == "time" and not _NO_START.search(source, 0, unit.start()):
             value = frozenset({form[1]})
-            found.append(Quantity(value, frozenset({1.0}), "time", (), unit[0], match.start(), True))
+            found.append(Quantity(value, frozenset({1.0}), "time", (), unit[0], unit.start(), True))
     return found

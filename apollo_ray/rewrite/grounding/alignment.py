@@ -1,0 +1,53 @@
+"""Which quantity of a passage a quantity of an answer retells: the one whose neighbours it shares most words with.
+
+A passage with "2 g of cefepime" and "40 mg of enoxaparin" has both figures; "40 mg of cefepime" is wrong all the same.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from apollo_ray.rewrite.grounding.quantities import Quantity, same
+from apollo_ray.rewrite.grounding.words import Token
+
+NEIGHBOURS = 6  # content words on either side, in the sentence
+MARGIN = 2.5
+UNIT_MARGIN = 0.5
+LEAST = 1.0
+
+
+def neighbours(one: Quantity, text: Sequence[Token]) -> dict[str, float]:
+    """Stem -> weight, 1 and less with the distance, of the content words around `one`."""
+    end = one.start + len(one.text)
+    sentence = next((token.sentence for token in text if token.start >= one.start), None)
+    near = [t for t in text if t.sentence == sentence and t.content and not one.start <= t.start < end]
+    before = [t for t in near if t.start < one.start][::-1][:NEIGHBOURS]
+    behind = [t for t in near if t.start >= end][:NEIGHBOURS]
+    found: dict[str, float] = {}
+    for side in (before, behind):
+        for place, token in enumerate(side):
+            found[token.stem] = max(found.get(token.stem, 0.0), 1.0 - place / (2 * NEIGHBOURS))
+    return found
+
+
+def misplaced(
+    one: Quantity, answer: Sequence[Quantity], words: Sequence[Token], passage: Sequence[Quantity], known: Sequence[Token]
+) -> bool:
+    """Does another quantity of the passage, which the answer does not tell, stand where `one` of the answer stands?"""
+    own = neighbours(one, words)
+    rarity = Counter(token.stem for token in known if token.content)
+    best = {True: 0.0, False: 0.0, None: 0.0}
+    for other in passage:
+        agrees: bool | None = same(other, one)
+        if not agrees:
+            if other.dimension == one.dimension:
+                agrees = False
+            elif other.plain & one.plain and other.dimension and one.dimension:
+                agrees = None
+            else:
+                continue
+            if any(same(other, told) for told in answer):
+                continue
+        theirs = neighbours(other, known)
+        score = sum(min(w, theirs[s]) / rarity[s] ** 0.5 for s, w in own.items() if s in theirs)
+        best[agrees] = max(best[agrees], score)
+    return best[False] >= max(LEAST, best[True] + MARGIN) or best[None] >= max(LEAST, best[True] + UNIT_MARGIN)
