@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from apollo_ray.rewrite.grounding.alignment import misplaced
 from apollo_ray.rewrite.grounding.drugs import drugs
-from apollo_ray.rewrite.grounding.polarity import negations, opposites
+from apollo_ray.rewrite.grounding.polarity import invented, negations, opposites
 from apollo_ray.rewrite.grounding.quantities import bears_out, fold, is_fact, quantities
 from apollo_ray.rewrite.grounding.retold import retold
 from apollo_ray.rewrite.grounding.words import tokens
@@ -30,13 +30,13 @@ def support(answer: str, passage: str, lang: str, context: str = "") -> Support:
     told, folded = retold(known, fold(source)), fold(answer)
     answered, words, read = quantities(answer, lang), tokens(folded, lang), tokens(fold(source), lang)
     facts = [
-        (f"quantity {one.text!r}", bears_out(told, one) and not misplaced(one, answered, words, known, read))
+        (f"quantity {one.text!r}", bears_out(told, one) and not misplaced(one, answered, words, known, told, read))
         for one in answered
         if is_fact(one, folded, known)
     ]
-    facts += [
-        (f"negation {text!r}", fine) for text, fine in negations(tokens(answer, lang), tokens(source, lang), lang)
-    ]
+    said, given = tokens(answer, lang), tokens(passage, lang)  # a question may deny what is not so
+    facts += [(f"negation {text!r}", fine) for text, fine in negations(said, given, lang)]
+    facts += [(f"denial {text!r}", fine) for text, fine in invented(said, given, lang)]
     facts += [(f"drug {text!r}", fine) for text, fine in drugs(answer, source, lang)]
     for kind in ("opposites", "populations"):
         facts += [(f"{kind} {text!r}", fine) for text, fine in opposites(answer, source, lang, kind)]

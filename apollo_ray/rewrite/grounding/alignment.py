@@ -6,12 +6,12 @@ A passage with "2 g of cefepime" and "40 mg of enoxaparin" has both figures; "40
 from collections import Counter
 from collections.abc import Sequence
 
-from apollo_ray.rewrite.grounding.quantities import Quantity, same
+from apollo_ray.rewrite.grounding.quantities import LOOSE, Quantity, same
 from apollo_ray.rewrite.grounding.words import Token
 
 NEIGHBOURS = 6  # content words on either side, in the sentence
-MARGIN = 2.5
-UNIT_MARGIN = 0.5
+MARGIN = 2.0
+UNIT_MARGIN = 1.0
 LEAST = 1.0
 
 
@@ -30,24 +30,26 @@ def neighbours(one: Quantity, text: Sequence[Token]) -> dict[str, float]:
 
 
 def misplaced(
-    one: Quantity, answer: Sequence[Quantity], words: Sequence[Token], passage: Sequence[Quantity], known: Sequence[Token]
+    one: Quantity, answer: Sequence[Quantity], words: Sequence[Token], known: Sequence[Quantity], told: Sequence[Quantity], read: Sequence[Token]
 ) -> bool:
     """Does another quantity of the passage, which the answer does not tell, stand where `one` of the answer stands?"""
     own = neighbours(one, words)
-    rarity = Counter(token.stem for token in known if token.content)
+    rarity = Counter(token.stem for token in read if token.content)
     best = {True: 0.0, False: 0.0, None: 0.0}
-    for other in passage:
+    for other in told:
         agrees: bool | None = same(other, one)
         if not agrees:
+            if not other.dimension or not one.dimension or {other.dimension, one.dimension} & LOOSE:
+                continue
             if other.dimension == one.dimension:
                 agrees = False
-            elif other.plain & one.plain and other.dimension and one.dimension:
+            elif other.plain & one.plain:
                 agrees = None
             else:
                 continue
-            if any(same(other, told) for told in answer):
+            if other not in known or any(same(other, another) for another in answer):
                 continue
-        theirs = neighbours(other, known)
+        theirs = neighbours(other, read)
         score = sum(min(w, theirs[s]) / rarity[s] ** 0.5 for s, w in own.items() if s in theirs)
         best[agrees] = max(best[agrees], score)
     return best[False] >= max(LEAST, best[True] + MARGIN) or best[None] >= max(LEAST, best[True] + UNIT_MARGIN)

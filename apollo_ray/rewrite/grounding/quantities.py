@@ -25,8 +25,9 @@ _GLUED = re.compile(r"(?<![^\W\d_])j$|[a-zà-ÿ]{5}$")  # French: j45 is the 45t
 _TEN_PERCENT = "成"
 _CLOSE = 1e-3
 _CALENDAR = 0.015
+_WEEKS = 0.09  # six weeks are a month and a half
 _COUNTED = 5  # things of a list that a reader counts at a glance
-_LOOSE = {"times", "dose form", "fold"}  # "3 x 1", "three tablets a day": the figure counts
+LOOSE = {"times", "dose form", "fold"}  # "3 x 1", "three tablets a day": the figure counts
 _BOTH = re.compile(
     r"(?:\b(?:the|los|las|les|ces|estos|estas|these|those|other|otros|otras|autres)|هذين|هاتين|इन|उन|这|那|前)\s*$"
 )
@@ -271,10 +272,10 @@ def bears_out(known: Sequence[Quantity], one: Quantity) -> bool:
     A bare figure ("day 14") bears out one with a unit where the passage has that figure with no other unit.
     """
     others = [other for other in known if same(other, one)]
-    if one.dimension in (None, *_LOOSE) or any(other.dimension for other in others):
+    if one.dimension in (None, *LOOSE) or any(other.dimension for other in others):
         return bool(others)
     return bool(others) and not any(
-        other.dimension not in (None, *_LOOSE) and _meet(other.plain, one.plain) for other in known
+        other.dimension not in (None, *LOOSE) and _meet(other.plain, one.plain) for other in known
     )
 
 
@@ -301,12 +302,13 @@ def is_fact(one: Quantity, text: str, known: Sequence[Quantity]) -> bool:
 
 def same(other: Quantity, one: Quantity) -> bool:
     """Do the two say the same amount, in whatever unit and notation?"""
-    if other.dimension and one.dimension and not {other.dimension, one.dimension} <= _LOOSE:
+    if other.dimension and one.dimension and not {other.dimension, one.dimension} <= LOOSE:
         if other.dimension != one.dimension:
             return False
         shared = min(len(other.per), len(one.per))
         if other.dimension == "time" and not _meet(other.plain, one.plain):
-            return _meet(other.values, one.values, _CALENDAR)  # half a month is 15 days
+            halves = any(plain % 1 == 0.5 for plain in one.plain | other.plain)
+            return _meet(other.values, one.values, _WEEKS if halves else _CALENDAR)  # half a month is 15 days
         return other.per[:shared] == one.per[:shared] and _meet(other.values, one.values)
     return _meet(other.plain, one.plain)
 

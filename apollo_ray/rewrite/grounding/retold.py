@@ -9,6 +9,7 @@ from apollo_ray.rewrite.grounding import units
 from apollo_ray.rewrite.grounding.quantities import Quantity
 
 _DAY_S = 86400.0
+_AROUND = 12  # characters
 _OUT_OF = re.compile(r"\s?(?:out of|in|of every|de cada|sur|में से|من كل|من أصل|من بين)\s?")
 _AND = re.compile(r"\s?(?:and|y|et|और|و)?\s?")
 _EVERY = re.compile(r"(?:every|cada|toutes les|हर|प्रत्येक|كل|每隔?)\s?$")
@@ -34,9 +35,12 @@ def retold(known: Sequence[Quantity], source: str) -> list[Quantity]:
             times = frozenset(_DAY_S / seconds for seconds in one.values if seconds)
             found.append(replace(one, values=times, plain=times, dimension="times", per=()))
         elif one.dimension == "times" and one.values:
-            spans = frozenset(_DAY_S / times for times in one.values if times)
-            hours = frozenset(span / 3600 for span in spans)
-            found.append(replace(one, values=spans, plain=hours, dimension="time", per=()))
+            around = source[max(0, one.start - _AROUND) : one.start + len(one.text) + _AROUND]
+            long = {form[1] for unit in units.pattern().finditer(around) if (form := units.table().get(unit[1])) and form[0] == "time"}
+            for whole in {_DAY_S, *(size for size in long if size > _DAY_S)}:  # twice a year is every half year
+                spans = frozenset(whole / times for times in one.values if times)
+                hours = frozenset(span / 3600 for span in spans)
+                found.append(replace(one, values=spans, plain=hours, dimension="time", per=()))
     for unit in units.pattern().finditer(source):  # "the week before", "weekly", "per day" tell of one
         form = units.table().get(unit[1])
         if form and form[0] == "time" and not _NO_START.search(source, 0, unit.start()):
