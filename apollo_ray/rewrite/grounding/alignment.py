@@ -10,7 +10,7 @@ from apollo_ray.rewrite.grounding.quantities import LOOSE, Quantity, same
 from apollo_ray.rewrite.grounding.words import Token
 
 NEIGHBOURS = 6  # content words on either side, in the sentence
-MARGIN = 2.0
+MARGIN = 2.5
 UNIT_MARGIN = 1.0
 LEAST = 1.0
 

@@ -77,7 +77,7 @@ CONJUNCTIONS = {
 }
 
 NO_NEGATION = {
-    "en": "no less than|no more than|not only|even without|not less than|not more than|no longer than|no later than|nothing but",
+    "en": "no less than|no more than|not only|not less than|not more than|no longer than|no later than|nothing but",
     "es": "no solo|no sólo|no obstante|no menos de|no más de|nada más",
     "fr": "non seulement|pas seulement|pas plus de|pas moins de",
     "hi": "में मत|मतों|नहीं हो जाता|नहीं हो जाती|नहीं हो जाते|न केवल|ही नहीं|नहीं तो",
@@ -86,7 +86,7 @@ NO_NEGATION = {
 """Set phrases with a word of NEGATIONS that deny nothing; alternatives of a pattern."""
 
 HAN_NO_NEGATION = (
-    "无症状 没有症状 不若 不定期 约莫 不仅 不但 不过 不同 不断 不久 不论 不管 不少 不良 无论 非常 除非 是否 能否 特别 别的 分别 个别 性别 区别 级别 类别 辨别 识别 鉴别 告别 别人 不适 不安 非洲 "
+    "无症状 没有症状 没什么症状 不若 不定期 约莫 不仅 不但 不过 不同 不断 不久 不论 不管 不少 不良 无论 非常 除非 是否 能否 特别 别的 分别 个别 性别 区别 级别 类别 辨别 识别 鉴别 告别 别人 不适 不安 非洲 "
     "不得不 无非 不止 不可避免 不等 莫西林 莫罗 不禁 不料 不妨 差不多 不由 不错 对不起 不一 未来 阴虚 阴道 阴部 会阴 阴茎 阴阳 滋阴 阴囊 不适宜"
 )
 

@@ -26,8 +26,7 @@ def negations(answer: Sequence[Token], passage: Sequence[Token], lang: str) -> I
     denied = {cue.clause for cue in answer if cue.may_deny}
     own_denied = {token.stem for token in answer if token.content and token.clause in denied}
     retold = _retold(answer, passage, denied)
-    exceptions = plain_set(lang, "exceptions")
-    excepted = {token.clause for token in passage if token.word in exceptions}
+    excepted = _excepted(passage, lang)
     for cue, scope in _scopes(passage, lang):
         if cue.clause in excepted:
             continue
@@ -51,16 +50,19 @@ def invented(answer: Sequence[Token], passage: Sequence[Token], lang: str) -> It
     implied = {token.sentence for token in passage if token.clause < 0}
     denying |= {token.clause for token in passage if token.sentence in implied}
     known = _stems_of_clauses(passage)
+    sentence = {token.clause: token.sentence for token in passage}
+    excepted = _excepted(answer, lang)
     about: dict[int, set[str]] = {}
     for cue, scope in _scopes(answer, lang):
         about.setdefault(cue.clause, set()).update(token.stem for token in scope)
     for clause, stems in _stems_of_clauses(answer).items():
-        if clause in about:
+        if clause in about and clause not in excepted:
             weights = {stem: 1 + (stem in about[clause]) for stem in stems}
             likest = {True: 0.0, False: 0.0}
+            near = {sentence[other] for other in denying if known.get(other, set()) & about[clause]}
             for other, theirs in known.items():
                 shared = stems & theirs
-                if other in denying or len(shared) >= LEAST_ALIKE:
+                if other in denying or (len(shared) >= LEAST_ALIKE and sentence[other] not in near):
                     alike = sum(weights[stem] for stem in shared) / sum(weights.values())
                     likest[other in denying] = max(likest[other in denying], alike)
             words = " ".join(token.word for token in answer if token.clause == clause)
@@ -79,6 +81,12 @@ def _retold(answer: Sequence[Token], passage: Sequence[Token], denied: set[int])
             if len(best) == 1:
                 found.setdefault(best[0], []).append(stems)
     return found
+
+
+def _excepted(text: Sequence[Token], lang: str) -> set[int]:
+    """Clauses of which something is excepted: "nothing but a cough" tells of a cough."""
+    words = plain_set(lang, "exceptions")
+    return {token.clause for token in text if token.word in words}
 
 
 def _stems_of_clauses(text: Sequence[Token]) -> dict[int, set[str]]:

@@ -117,7 +117,9 @@ def quantities(text: str, lang: str) -> list[Quantity]:
         for one in [*waiting, number]:
             found.append(_quantity(text, one, unit))
         waiting = []
-        behind = max(behind, unit.end() if unit else 0)
+        if unit:
+            half = _AND_A_HALF.match(text, unit.end())
+            behind = max(behind, half.end() if half else unit.end())
     found += [_quantity(text, one, None) for one in waiting]
     return found + _duals(text, lang)
 
@@ -153,8 +155,8 @@ def _quantity(text: str, number: _Number, unit: re.Match[str] | None) -> Quantit
     first = units.lookup(unit[1])
     assert first is not None
     per = []
-    for part in re.split(r"\s?(?:/|per |por |par |प्रति |لكل )\s?", unit[2])[1:]:
-        known = units.lookup(part.strip())
+    for part in units.parts(unit)[1:]:
+        known = units.lookup(part)
         if known:
             per.append(f"{known[0]}:{known[1]:g}")
     if _AND_A_HALF.match(text, unit.end()):
@@ -288,6 +290,8 @@ def is_fact(one: Quantity, text: str, known: Sequence[Quantity]) -> bool:
     if text[one.start + len(one.text) :].lstrip()[:1] in ("多", "余"):
         return False  # more than
     if one.word and one.plain == {1.0} and one.dimension not in ("time", "dose form"):
+        return False
+    if one.text in numerals.MANY:
         return False
     if not one.word or one.dimension not in (None, "times"):
         return True

@@ -10,10 +10,13 @@ from apollo_ray.rewrite.grounding.quantities import Quantity
 
 _DAY_S = 86400.0
 _AROUND = 12  # characters
+_AMBIGUOUS = {"second", "ثانية", "عام"}  # also: the next, another, general
+_SHORT = 2  # characters of a form that is a word of other languages: "an", "as"
 _OUT_OF = re.compile(r"\s?(?:out of|in|of every|de cada|sur|में से|من كل|من أصل|من بين)\s?")
 _AND = re.compile(r"\s?(?:and|y|et|और|و)?\s?")
 _EVERY = re.compile(r"(?:every|cada|toutes les|हर|प्रत्येक|كل|每隔?)\s?$")
-_NO_START = re.compile(r"[0-9a-zà-ÿ\u0900-\u097f]$")
+_WORD = re.compile(r"[^\W\d_]+")
+_NO_START = re.compile(r"[a-zà-ÿ\u0900-\u097f]$")
 
 
 def retold(known: Sequence[Quantity], source: str) -> list[Quantity]:
@@ -41,9 +44,35 @@ def retold(known: Sequence[Quantity], source: str) -> list[Quantity]:
                 spans = frozenset(whole / times for times in one.values if times)
                 hours = frozenset(span / 3600 for span in spans)
                 found.append(replace(one, values=spans, plain=hours, dimension="time", per=()))
-    for unit in units.pattern().finditer(source):  # "the week before", "weekly", "per day" tell of one
-        form = units.table().get(unit[1])
-        if form and form[0] == "time" and not _NO_START.search(source, 0, unit.start()):
-            value = frozenset({form[1]})
-            found.append(Quantity(value, frozenset({1.0}), "time", (), unit[0], unit.start(), True))
+    return found + mentioned(source)
+
+
+def mentioned(text: str) -> list[Quantity]:
+    """One of each unit of time that the folded `text` names, numbered or not: "the week before", "weekly", "per day"."""
+    found = []
+    for unit in units.pattern().finditer(text):
+        within = _NO_START.search(text, 0, unit.start())  # the end of a word, as the s of "beats/min"
+        for place, part in enumerate(units.parts(unit)):
+            form = units.lookup(part)
+            if form and form[0] == "time" and (place or not within):
+                found.append(_one(form[1], part, unit.start()))
+    for word in _WORD.finditer(text):
+        if size := units.adverbs().get(word[0]):
+            found.append(_one(size, word[0], word.start()))
     return found
+
+
+def loose(text: str, numbered: Sequence[Quantity]) -> list[Quantity]:
+    """Those of `mentioned` that no quantity of `numbered` holds: "several weeks", "a year later". Days go with anything."""
+    return [
+        one
+        for one in mentioned(text)
+        if len(one.text) > _SHORT
+        and one.text not in _AMBIGUOUS
+        and not any(other.start <= one.start <= other.start + len(other.text) for other in numbered)
+        and one.values != {_DAY_S}
+    ]
+
+
+def _one(size: float, text: str, start: int) -> Quantity:
+    return Quantity(frozenset({size}), frozenset({1.0}), "time", (), text, start, True)

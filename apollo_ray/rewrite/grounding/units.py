@@ -145,5 +145,29 @@ def pattern() -> re.Pattern[str]:
     return re.compile(rf"({one})((?:\s?(?:/|per |por |par |प्रति |لكل )\s?{one})*)")
 
 
+_DIVIDED = re.compile(r"\s?(?:/|per |por |par |प्रति |لكل )\s?")
+
+
+def parts(unit: re.Match[str]) -> list[str]:
+    """The forms in a match of `pattern`: the unit and those that it is divided by."""
+    return [unit[1], *(part.strip() for part in _DIVIDED.split(unit[2])[1:])]
+
+
+_ADVERBS = {
+    60.0: "bpm lpm bat cpm mn mins mpm",
+    3600.0: "hourly horario horaire प्रतिघंटा",
+    86400.0: "daily overnight diario diaria diarios diarias diariamente quotidien quotidienne quotidiens quotidiennes quotidiennement journalier journalière दैनिक रोज रोज़ रोज़ाना रोजाना प्रतिदिन يوميا اليومي اليومية يومي يومية",
+    604800.0: "weekly semanal semanales semanalmente hebdomadaire hebdomadaires साप्ताहिक اسبوعيا أسبوعيا أسبوعي أسبوعية الأسبوعي الأسبوعية",
+    2629800.0: "monthly mensual mensuales mensualmente mensuel mensuelle mensuels mensuelles मासिक شهريا شهري شهرية الشهري الشهرية",
+    31557600.0: "yearly annual annually anual anuales anualmente annuel annuelle annuels annuelles annuellement वार्षिक सालाना سنويا سنوي سنوية السنوي السنوية",
+}
+
+
+@cache
+def adverbs() -> dict[str, float]:
+    """Word -> seconds of the unit of time that it holds."""
+    return {word: size for size, words in _ADVERBS.items() for word in words.split()}
+
+
 def lookup(form: str) -> Unit | None:
     return table().get(form) or _ABBREVIATED.get(form)
