@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from apollo_ray.rewrite.grounding.alignment import misplaced
 from apollo_ray.rewrite.grounding.drugs import drugs
+from apollo_ray.rewrite.grounding.notation import fold
 from apollo_ray.rewrite.grounding.polarity import invented, negations, opposites
-from apollo_ray.rewrite.grounding.quantities import bears_out, fold, is_fact, quantities
+from apollo_ray.rewrite.grounding.quantities import bears_out, is_fact, quantities
 from apollo_ray.rewrite.grounding.retold import loose, retold
 from apollo_ray.rewrite.grounding.words import tokens
 

@@ -10,9 +10,10 @@ from apollo_ray.rewrite.grounding.quantities import LOOSE, Quantity, same
 from apollo_ray.rewrite.grounding.words import Token
 
 NEIGHBOURS = 6  # content words on either side, in the sentence
-MARGIN = 2.5
-UNIT_MARGIN = 1.0
-LEAST = 1.0
+MARGIN, UNIT_MARGIN = 2.5, 1.0
+"""By how much another amount, or the same figure with another unit, must be the likelier. Less refuses more true answers
+than it finds changed ones: a margin of 2 refused two more of 630."""
+LEAST = 1.0  # of likeness
 
 
 def neighbours(one: Quantity, text: Sequence[Token]) -> dict[str, float]:
@@ -30,9 +31,18 @@ def neighbours(one: Quantity, text: Sequence[Token]) -> dict[str, float]:
 
 
 def misplaced(
-    one: Quantity, answer: Sequence[Quantity], words: Sequence[Token], known: Sequence[Quantity], told: Sequence[Quantity], read: Sequence[Token]
+    one: Quantity,
+    answer: Sequence[Quantity],
+    words: Sequence[Token],
+    known: Sequence[Quantity],
+    told: Sequence[Quantity],
+    read: Sequence[Token],
 ) -> bool:
-    """Does another quantity of the passage, which the answer does not tell, stand where `one` of the answer stands?"""
+    """Does another quantity of the passage, which the answer does not tell, stand where `one` of the answer stands?
+
+    `answer` and `words`: quantities and words of the answer; `known` and `read`: those of the passage; `told`: `known`
+    and what it comes to in other words.
+    """
     own = neighbours(one, words)
     rarity = Counter(token.stem for token in read if token.content)
     best = {True: 0.0, False: 0.0, None: 0.0}

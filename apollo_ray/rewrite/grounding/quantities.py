@@ -5,12 +5,12 @@
 """
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
 from apollo_ray.rewrite.grounding import numerals, units
+from apollo_ray.rewrite.grounding.notation import fold, readings
 
 _FIGURE = re.compile(
     r"\d{1,2}(?:,\d{2})+,\d{3}(?:\.\d+)?|\d+(?:(?:[.,٫٬'’\u202f\u00a0 ](?=\d{3}(?!\d)))\d{3})*(?:[.,٫·'’]\d+)?"
@@ -19,8 +19,8 @@ _FIGURE = re.compile(
 _JOINED = re.compile(r"\s?(?:\(|-|–|—|~|～|/|x|×|±|to|a|à|y|et|and|से|إلى|至|到|au|por|par|and)\s?")
 _ORDER = re.compile(r"^(?:st|nd|rd|th|º|ª|er|ère|ème|e|वें|वीं|वां|ᵉ)\b")
 _HAN_LIST = re.compile(r"(?<=\d),(?=\d{1,2}(?!\d))")  # "0,1,6个月" are three
+_SHORT_YEAR = re.compile(r"0\d年|\d\d年\s?\d{1,2}月|\d\d年(?:底|初|末|起|[上下]半年)")  # 09年, 10年3月
 _AND_A_HALF = re.compile(r"\s?(?:et demie?|y medi[oa]|ونصف|半)(?![^\W\d_])")
-_ALIKE = str.maketrans("´µ，²³º", "'μ、23°")  # NFKC makes other characters of these
 _GLUED = re.compile(r"(?<![^\W\d_])j$|[a-zà-ÿ]{5}$")  # French: j45 is the 45th day; "weight was1kg"
 _TEN_PERCENT = "成"
 _CLOSE = 1e-3
@@ -45,46 +45,6 @@ class Quantity:
     text: str
     start: int
     word: bool = False
-
-
-def fold(text: str) -> str:
-    """Digits in ASCII, lower case, without the vowel marks of Arabic; as long as it matters for `start`."""
-    text = unicodedata.normalize(
-        "NFKC",
-        text.replace("´", "'")
-        .replace("µ", "μ")
-        .replace("，", "、")
-        .replace("²", "2")
-        .replace("³", "3")
-        .replace("º", "°"),
-    ).casefold()
-    text = re.sub("[\u064b-\u0652\u0640\u200b-\u200f]", "", text)
-    text = re.sub(r"(?<=\d)°(\d)(?=\s?c)", r".\1 °", text)  # 39°1C
-    text = re.sub(r"/\s?m\s?(?=[23]\b)", "/m", text)
-    text = re.sub(r"(?<=\bq)\s?(?=\d{1,2}\s?h\b)", " ", text)  # q8h
-    text = re.sub(r"(?<=\d)(mg|g|ml|cm|mm)?\s?[x×*]\s?(?=\d)", r" \1 x ", text)  # 1x0.625 mg, 2gx3
-    text = re.sub(r"(?<=\d)\s?h\s?(\d\d)(?:\s?min\w*)?(?!\d)", r" h \1 minutes", text)  # 1h30
-    text = re.sub(r"(?<=\b\d):(?=\d\d\b)|(?<=\b\d\d):(?=\d\d\b)", ".", text)  # times of day
-    text = re.sub(r"\bhalf an? ", "half ", text.replace("and a half", "half"))
-    text = re.sub(r"(?<=\d)،(?=\d{3}(?!\d))", ",", text)
-    return "".join(str(unicodedata.decimal(c)) if c.isdecimal() else c for c in text)
-
-
-def readings(figure: str) -> frozenset[float]:
-    """What a figure may be worth, whatever the language's marks: "1.000", "1 000", "0,125", "1,00,000"."""
-    figure = re.sub(r"['’](?=\d{1,2}$)", ".", figure)  # 38'5
-    figure = re.sub(r"['’\s\u202f\u00a0٬]", "", figure).replace("٫", ".").replace("·", ".")
-    found = set()
-    marks = [mark for mark in figure if mark in ".,"]
-    if len(marks) <= 1:
-        found.add(float(figure.replace(",", ".")))
-    if marks:
-        last = max(figure.rfind("."), figure.rfind(","))
-        if len(set(marks)) == 2:
-            found.add(float(re.sub("[.,]", "", figure[:last]) + "." + figure[last + 1 :]))
-        elif len(figure) - last - 1 == 3 or len(marks) > 1:
-            found.add(float(re.sub("[.,]", "", figure)))
-    return frozenset(found or {float(re.sub("[.,]", "", figure))})
 
 
 @dataclass(frozen=True)
@@ -147,7 +107,7 @@ def _is_unit(text: str, number: _Number, unit: re.Match[str], lang: str) -> bool
 def _quantity(text: str, number: _Number, unit: re.Match[str] | None) -> Quantity:
     end = unit.end() if unit else number.end
     shown = text[number.start : end]
-    if unit is not None and unit[1] == "年":
+    if unit is not None and unit[1] == "年" and _SHORT_YEAR.match(text, number.start):
         number = replace(number, values=number.values | {2000 + v for v in number.values if v < 30 and not number.word})
     year = unit is not None and unit[1] in ("年", "वर्ष", "سنة", "عام") and any(1800 <= v <= 2100 for v in number.values)
     if unit is None or year:

@@ -17,6 +17,8 @@ _AND = re.compile(r"\s?(?:and|y|et|और|و)?\s?")
 _EVERY = re.compile(r"(?:every|cada|toutes les|हर|प्रत्येक|كل|每隔?)\s?$")
 _WORD = re.compile(r"[^\W\d_]+")
 _NO_START = re.compile(r"[a-zà-ÿ\u0900-\u097f]$")
+_HAN = re.compile(r"[\u3400-\u9fff]")
+_HAN_BEFORE = re.compile(r"[有每当次半几数同本这上下整隔全近头]个?$")  # a unit behind it is one, not the 天 of 今天
 
 
 def retold(known: Sequence[Quantity], source: str) -> list[Quantity]:
@@ -26,7 +28,10 @@ def retold(known: Sequence[Quantity], source: str) -> list[Quantity]:
     """
     found = list(known)
     for one, following in itertools.pairwise(known):
-        between = source[one.start + len(one.text) : following.start]
+        end = one.start + len(one.text)
+        if end > following.start:
+            continue  # both of one range
+        between = source[end : following.start]
         if one.dimension == following.dimension == "time" and _AND.fullmatch(between):  # 4 years and 6 months
             sums = frozenset(a + b for a in one.values for b in following.values)
             found.append(replace(one, values=sums, plain=frozenset()))
@@ -39,7 +44,11 @@ def retold(known: Sequence[Quantity], source: str) -> list[Quantity]:
             found.append(replace(one, values=times, plain=times, dimension="times", per=()))
         elif one.dimension == "times" and one.values:
             around = source[max(0, one.start - _AROUND) : one.start + len(one.text) + _AROUND]
-            long = {form[1] for unit in units.pattern().finditer(around) if (form := units.table().get(unit[1])) and form[0] == "time"}
+            long = {
+                form[1]
+                for unit in units.pattern().finditer(around)
+                if (form := units.table().get(unit[1])) and form[0] == "time"
+            }
             for whole in {_DAY_S, *(size for size in long if size > _DAY_S)}:  # twice a year is every half year
                 spans = frozenset(whole / times for times in one.values if times)
                 hours = frozenset(span / 3600 for span in spans)
@@ -48,10 +57,12 @@ def retold(known: Sequence[Quantity], source: str) -> list[Quantity]:
 
 
 def mentioned(text: str) -> list[Quantity]:
-    """One of each unit of time that the folded `text` names, numbered or not: "the week before", "weekly", "per day"."""
+    """One of each unit of time that the folded `text` names, numbered or not: "the week before", "per day"."""
     found = []
     for unit in units.pattern().finditer(text):
-        within = _NO_START.search(text, 0, unit.start())  # the end of a word, as the s of "beats/min"
+        within = bool(_NO_START.search(text, 0, unit.start()))  # the end of a word, as the s of "beats/min"
+        if _HAN.match(unit[1]):
+            within = not _HAN_BEFORE.search(text, max(0, unit.start() - 2), unit.start())
         for place, part in enumerate(units.parts(unit)):
             form = units.lookup(part)
             if form and form[0] == "time" and (place or not within):
@@ -63,7 +74,7 @@ def mentioned(text: str) -> list[Quantity]:
 
 
 def loose(text: str, numbered: Sequence[Quantity]) -> list[Quantity]:
-    """Those of `mentioned` that no quantity of `numbered` holds: "several weeks", "a year later". Days go with anything."""
+    """Those of `mentioned`, but days, that no quantity of `numbered` holds: "several weeks", "a year later"."""
     return [
         one
         for one in mentioned(text)

@@ -1,8 +1,9 @@
 import pytest
 
 from apollo_ray.rewrite.grounding import support
+from apollo_ray.rewrite.grounding.notation import readings
 from apollo_ray.rewrite.grounding.numerals import compose, han
-from apollo_ray.rewrite.grounding.quantities import quantities, readings
+from apollo_ray.rewrite.grounding.quantities import quantities
 
 
 @pytest.mark.parametrize(
