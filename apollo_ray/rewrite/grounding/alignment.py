@@ -11,8 +11,8 @@ from apollo_ray.rewrite.grounding.words import Token
 
 NEIGHBOURS = 6  # content words on either side, in the sentence
 MARGIN, UNIT_MARGIN = 2.5, 1.0
-"""By how much another amount, or the same figure with another unit, must be the likelier. Less refuses more true answers
-than it finds changed ones: a margin of 2 refused two more of 630."""
+"""By how much another amount, or the same figure with another unit, must be the likelier. A margin of 2 refused two
+more of 630 true answers."""
 LEAST = 1.0  # of likeness
 
 
