@@ -78,9 +78,7 @@ SAME = [
     ("ar", "ألفا متر", "2000 متر"),
     ("ar", "390 بليون متر", "390 مليار متر"),
     ("en", "every 8 hours", "meropenem q8h"),
-    ("en", "0.625 mg", "1x0.625 mg"),
     ("fr", "25 x 15 x 7,5 cm", "25x15x7,5 cm"),
-    ("fr", "une heure et demie", "1h30 minutes"),
     ("fr", "un mois et demi", "6 semaines"),
     ("hi", "2000 वर्ग मीटर", "2000 m2"),
     ("ar", "على بعد مترين", "2 متر"),
@@ -92,6 +90,8 @@ RETOLD = [
     ("en", "at the age of 4.5 years", "aged 4 years and 6 months"),
     ("es", "60 mg dos veces al día", "60 mg cada 12 horas"),
     ("es", "cada 6 horas", "4 veces al día"),
+    ("en", "0.625 mg", "1x0.625 mg"),
+    ("fr", "une heure et demie", "1h30 minutes"),
 ]
 
 
@@ -143,7 +143,7 @@ OTHER = [
     ("ar", "20 دقيقة", "20 ثانية"),
     ("ar", "أربعين في المئة", "50%"),
     ("en", "2 cm apart", "2 metres apart, on 2 of them"),
-    ("en", "two weeks later, after a week", "two weeks later, after an hour"),
+    ("en", "two days later, after a week", "two days later, after an hour"),
     ("en", "several months", "several days"),
     ("en", "five times a month", "five times a week"),
     ("es", "cefepime, 2 mg", "cefepime, 2 g, y en el día 2"),
