@@ -5,6 +5,7 @@ import time
 import boto3
 
 from .cluster import S3, Cluster, busy
+from .hosts import Host
 from .recorder import Recorder
 from .rows import FAULTS, objects, same_corpus, steps_of
 
@@ -62,15 +63,25 @@ def test_a_store_that_answers_503(cluster: Cluster, s3: S3, unbroken_corpus: flo
     )
 
 
-def test_a_workers_disk_is_full(cluster: Cluster, unbroken_corpus: float, faults: Recorder) -> None:
+def with_a_small_disk(cluster: Cluster) -> Host:
+    """A worker that came back with 64 MiB for Ray's files."""
     small = cluster.workers[1]
     small.power_off()
     small.power_on()
     small.run(["mount", "--mkdir", "-t", "tmpfs", "-o", "size=64m", "tmpfs", "/tmp/ray"])
     cluster.join(small)()
+    return small
+
+
+def fill(host: Host) -> None:
+    host.run(["bash", "-c", "cat /dev/zero > /tmp/ray/full; ! echo more > /tmp/ray/more"])
+
+
+def test_a_workers_disk_is_full(cluster: Cluster, unbroken_corpus: float, faults: Recorder) -> None:
+    small = with_a_small_disk(cluster)
     running = cluster.submit(FAULTS, "documents", "store=s3://apollo/full")
     running.until(lambda: len(objects("full/documents/")) >= 8 and busy(small, "_prepare_pack"))
-    small.run(["bash", "-c", "cat /dev/zero > /tmp/ray/full || df /tmp/ray"])
+    fill(small)
     made, filled = len(objects("full/documents/")), time.monotonic()
     running.until(lambda: len(objects("full/documents/")) > made)
     going_on = time.monotonic() - filled
@@ -81,4 +92,25 @@ def test_a_workers_disk_is_full(cluster: Cluster, unbroken_corpus: float, faults
         same_corpus("s3://apollo/full"),
         f"{going_on:.1f} until the next pack",
         f"{made} packs were prepared; {taken:.0f} s, unbroken {unbroken_corpus:.0f} s",
+    )
+
+
+def test_a_job_comes_where_a_disk_is_full(cluster: Cluster, unbroken_corpus: float, faults: Recorder) -> None:
+    small = with_a_small_disk(cluster)
+    fill(small)
+    running = cluster.submit(FAULTS, "documents", "store=s3://apollo/fuller")
+    code = running.end()
+    taken = time.monotonic() - running.begun
+    small.power_off()
+    if code:
+        print(running.text[-6000:])
+        assert "No space left on device" in running.text
+        assert not steps_of(FAULTS, "documents", "store=s3://apollo/fuller")["documents"].finished
+        cluster.replace(small)
+        cluster.submit(FAULTS, "documents", "store=s3://apollo/fuller").succeed()
+    faults.record(
+        "disk of a worker full before a job comes",
+        same_corpus("s3://apollo/fuller"),
+        f"ends with exit code {code} after {taken:.0f}, naming the full disk" if code else "0",
+        "with another disk the next submit goes on" if code else f"{taken:.0f} s, unbroken {unbroken_corpus:.0f} s",
     )
