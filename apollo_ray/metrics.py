@@ -1,8 +1,8 @@
 """The project's own numbers, which Ray's agents export beside Ray's: `ray_` and the name, counters with `_total`.
 
 Nothing is counted where Ray is not up in this process, so pure code may count and needs no Ray. A number leaves the
-process within Ray's reporting interval (10 s by default); one that a process counts in its last seconds may be lost, so
-manifests, not metrics, are the record of a run.
+process within Ray's reporting interval (10 s by default) or when it ends; a process that is killed takes its last numbers
+with it, so manifests, not metrics, are the record of a run.
 """
 
 import functools
@@ -40,13 +40,13 @@ METRICS = {
 """A counter of steps counts units as the manifest does: rows, passages, sequences, answers."""
 
 
-def count(name: str, amount: float = 1.0, **tags: str) -> None:
+def count(name: str, amount: float = 1.0, /, **tags: str) -> None:
     """Raise a counter."""
     if amount and _up():
         _made(name).inc(amount, tags=tags)
 
 
-def gauge(name: str, value: float, **tags: str) -> None:
+def gauge(name: str, value: float, /, **tags: str) -> None:
     """Set a gauge."""
     if _up():
         _made(name).set(value, tags=tags)

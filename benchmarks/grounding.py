@@ -50,15 +50,23 @@ def main() -> None:
         print(f"\n{name}: found of all, by what was changed\n")
         print(f"| | true answers refused | {' | '.join(KINDS)} | numbers, doses, units, negations |")
         print("|---|" + "---|" * (len(KINDS) + 2))
+        answers, all_refused = 0, 0
+        all_found: Counter[str] = Counter()
+        everything: Counter[str] = Counter()
         for lang in LANGUAGES:
-            file = folder / f"{lang}.jsonl"
-            if not file.exists():
-                continue
-            items = [json.loads(line) for line in file.open(encoding="utf-8")]
+            items = [json.loads(line) for line in (folder / f"{lang}.jsonl").open(encoding="utf-8")]
             refused, found, total = measure(items, chosen.data, lang)
-            cells = " | ".join(f"{found[kind]}/{total[kind]}" for kind in KINDS)
-            share = sum(found[kind] for kind in COUNTED) / sum(total[kind] for kind in COUNTED)
-            print(f"| {lang} | {refused}/{len(items)} | {cells} | {share:.2f} |")
+            print(line_of(lang, refused, len(items), found, total))
+            answers, all_refused = answers + len(items), all_refused + refused
+            all_found, everything = all_found + found, everything + total
+        print(line_of("all", all_refused, answers, all_found, everything))
+
+
+def line_of(name: str, refused: int, answers: int, found: Counter[str], total: Counter[str]) -> str:
+    """A line of the table."""
+    cells = " | ".join(f"{found[kind]}/{total[kind]}" for kind in KINDS)
+    share = sum(found[kind] for kind in COUNTED) / sum(total[kind] for kind in COUNTED)
+    return f"| {name} | {refused}/{answers} | {cells} | {share:.2f} |"
 
 
 if __name__ == "__main__":

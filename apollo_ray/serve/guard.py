@@ -1,6 +1,7 @@
 """What a request meets before its body is read: the key, and the limit of bytes. ASGI, without Ray."""
 
 import asyncio
+import contextlib
 import math
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -48,7 +49,8 @@ class Guard:
                 if path_of(scope) not in OPEN_PATHS:
                     scope.setdefault("state", {})["key"] = endpoint.gate.name(headers.get(b"authorization", ""))
             except ApiError:
-                await _read(receive, declared, 0)
+                with contextlib.suppress(ApiError):
+                    await _read(receive, declared, 0)
                 raise
             body = await _read(receive, declared, endpoint.max_body_bytes)
             if body is not None and len(body) > endpoint.max_body_bytes:

@@ -75,7 +75,8 @@ def test_ctrl_c_stops_the_job_and_a_later_submit_starts_it_again(cluster, tmp_pa
     assert not finished(tmp_path)
     again = run([sys.executable, "jobs/submit.py", *words, "--no-wait"])
     assert again.returncode == 0, again.stdout + again.stderr
-    assert again.stdout.split()[-1] == re.sub("1$", "2", identity)
+    stem, attempt = identity.rsplit("-", 1)
+    assert again.stdout.split()[-1] == f"{stem}-{int(attempt) + 1}"
     stop = run([sys.executable, "jobs/submit.py", *words, "--stop"])
     assert stop.returncode == 0, stop.stdout + stop.stderr
     told = run([sys.executable, "jobs/submit.py", *words, "--status"])

@@ -102,6 +102,16 @@ def test_steps_that_are_not_finished_are_sent_in_order(cluster) -> None:
     assert len(cluster.sent) == 2, "finished steps are not sent again"
 
 
+def test_jobs_log_as_their_submitter_does(cluster, monkeypatch) -> None:
+    monkeypatch.delenv("APOLLO_LOG", raising=False)
+    cluster.run(only=["documents"]).submit()
+    monkeypatch.setenv("APOLLO_LOG", "json")
+    cluster.run(only=["general"]).submit()
+    first, second = (job["runtime_env"]["env_vars"] for job in cluster.client.submitted)
+    assert "APOLLO_LOG" not in first
+    assert second["APOLLO_LOG"] == "json"
+
+
 def test_words_with_spaces_and_quotes_arrive_as_they_are(cluster) -> None:
     word = 'documents.sources=[{name: a, path: "x\'y z"}]'
     cluster.run(overrides=[word]).submit()

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
+from apollo_ray.rewrite.grounding.alignment import misplaced
 from apollo_ray.rewrite.grounding.drugs import drugs
-from apollo_ray.rewrite.grounding.polarity import negations, opposites
-from apollo_ray.rewrite.grounding.quantities import bears_out, fold, is_fact, quantities
-from apollo_ray.rewrite.grounding.retold import retold
+from apollo_ray.rewrite.grounding.notation import fold
+from apollo_ray.rewrite.grounding.polarity import invented, negations, opposites
+from apollo_ray.rewrite.grounding.quantities import bears_out, is_fact, quantities
+from apollo_ray.rewrite.grounding.retold import loose, retold
 from apollo_ray.rewrite.grounding.words import tokens
 
 
@@ -27,14 +29,17 @@ def support(answer: str, passage: str, lang: str, context: str = "") -> Support:
     source = f"{passage}\n{context}"
     known = quantities(source, lang)
     told, folded = retold(known, fold(source)), fold(answer)
+    answered, words, read = quantities(answer, lang), tokens(folded, lang), tokens(fold(source), lang)
     facts = [
-        (f"quantity {one.text!r}", bears_out(told, one))
-        for one in quantities(answer, lang)
+        (f"quantity {one.text!r}", bears_out(told, one) and not misplaced(one, answered, words, known, told, read))
+        for one in answered
         if is_fact(one, folded, known)
     ]
-    facts += [
-        (f"negation {text!r}", fine) for text, fine in negations(tokens(answer, lang), tokens(source, lang), lang)
-    ]
+    said, given = tokens(answer, lang), tokens(passage, lang)  # a question may deny what is not so
+    facts += [(f"negation {text!r}", fine) for text, fine in negations(said, given, lang)]
+    facts += [(f"denial {text!r}", fine) for text, fine in invented(said, given, lang)]
+    if lang != "zh":  # whose words hold the characters of units: 周围, 今天
+        facts += [(f"unit {one.text!r}", bears_out(told, one)) for one in loose(folded, answered)]
     facts += [(f"drug {text!r}", fine) for text, fine in drugs(answer, source, lang)]
     for kind in ("opposites", "populations"):
         facts += [(f"{kind} {text!r}", fine) for text, fine in opposites(answer, source, lang, kind)]

@@ -17,7 +17,7 @@ NEGATIONS = {
 MAY_DENY = {
     "en": "declined decline declines avoid avoided avoids stopped stop ceased resolved gone negative only except instead rare rarely hardly unlikely less uncommon little few beyond cannot refuse nor excluding exempt stay forgo",
     "es": "negativo negativa negativos negativas dejó dejar cesó desapareció evitar evita salvo poco raro rara solo sólo apenas normal normales contraindicado resolvió rechazó",
-    "fr": "ne n plus cessé disparu dépourvu éviter évite inutile négatif négative négatifs négatives sauf peu rare rarement interdit disparition arrêt déconseillé contre-indiqué seulement seul refusé normal normale normaux",
+    "fr": "ne n plus cessé disparu dépourvu éviter évite inutile négatif négative négatifs négatives sauf peu rare rarement interdit disparition arrêt déconseillé contre-indiqué seulement seul refusé normal normale normaux seule seules uniquement hormis",
     "hi": "कम रोक बच बचें बचना मना केवल सिर्फ़ सिर्फ दुर्लभ इंकार इनकार बंद नकारात्मक मुक्त",
     "ar": "تجنب خال خالية خاليا سوى إلا فقط نادر نادرا قليل قليلة أقل امتنع توقف سلبي سلبية رفض يصعب يتعذر تعذر",
     "zh": "少 忌 避 禁 停 拒 免 仅 只 罕 难 阴",
@@ -38,6 +38,35 @@ IMPLIED = {
 }
 """Words that hold a negation: word -> what it denies."""
 
+HINTS = {
+    "en": "persistent persisted persisting persists persist despite remain remained remains prevent prevents prevented preventing block blocks blocked inhibit "
+    "inhibits inhibited lacks insufficient inadequate insufficiently abnormal abnormality abnormalities unresponsive refractory resistant resistance discontinue discontinued "
+    "discontinuation withheld suspended exclude excludes excluding rejected reject ban banned prohibit prohibited forbidden contraindicated restricted limited "
+    "normal stable intact spared loss lost losing missing pending awaiting yet remission disappeared disappearance resolution resolve resolves recovered cured "
+    "against opposed disagree doubt doubtful questionable controversial debated difficult hard unaware asymptomatic harmless painless seldom off lost dead died ends ended "
+    "absence instead rather ineffective inactive incomplete independent regardless irrespective",
+    "es": "exenta exentas exentos anuria suspende suspendió suspendida suspendido suspender suspendiéndose suspendieron persiste persistía persistente persistentes persistió persistencia pese pesar "
+    "impide impiden impedir prevenir previene bloquea inhibe carece carecen insuficiente insuficientes anormal anómalo refractario refractaria resistente resistentes "
+    "interrumpió interrumpe retiró retirada excluyendo excluye excluyó rechaza prohibido prohibida contraindicada limitado limitada conservado conservada conservados conservadas "
+    "libre libres ausencias pérdida perdió falta faltan pendiente desaparición desaparecido remisión resolución resuelto estable asintomático asintomática indoloro indolora "
+    "difícil dificultad abandono abandonado contrario ineficaz incompleta incompleto independientemente",
+    "fr": "persistant persistante persiste persistait persistance malgré empêche empêchent empêcher prévenir bloque inhibe manque manquait insuffisant insuffisante insuffisants anormal anormale "
+    "réfractaire résistant résistante résistance interrompu interrompue arrêté arrêtée suspendu exclure exclut écarté écartée rejeté refus refuse interdit interdits "
+    "limité conservé conservée conservés libre libres perte perdu attente disparaît disparue rémission résolution stable asymptomatique indolore difficile "
+    "difficulté abandon abandonné inefficace incomplet incomplète indépendamment déconseillée déconseillés évitez",
+    "hi": "हानिरहित अस्वीकार अस्वीकृत रोककर रोकती रोकता रोकते रोकने रोका कमी कम नष्ट समाप्त ख़त्म खत्म जारी असामान्य अपर्याप्त मना निषेध प्रतिबंध प्रतिबंधित वर्जित छोड़कर छोड़ दूर विरोध खारिज ख़ारिज "
+    "लक्षणहीन स्पर्शोन्मुख अप्रभावी कठिन मुश्किल अधूरा लंबित प्रतीक्षा अज्ञात अस्पष्ट वंचित ग़ायब गायब हानि मृत्यु मृत",
+    "ar": "بعدم لعدم وعدم تمنع يمنع منع لمنع وقاية انتظار بانتظار تفتقر يفتقر افتقار استبعاد استبعد استبعدت يستبعد اقتصر اقتصرت يقتصر تقتصر منقسما تقل يقل ادنى نقص ناقص غيب غائب فقد فقدان خلو اختفى "
+    "اختفت زال زالت ايقاف اوقف اوقفت علق علقت رغم بالرغم مستمر استمر استمرت يستمر حظر محظور ممنوع يحظر مرفوض صعب صعوبة فشل فشلت عجز يعجز مجهول مجهولة قلة معارضة",
+    "zh": "异 缺 失 排 防 阻 消 仍 却 除 抗 败 亡 弱 低 降 减 慢 误",
+}
+"""Words by which a passage may tell what an answer denies: "persistent" for "did not go away"."""
+
+EXCEPTIONS = {
+    "en": "except save besides", "es": "salvo excepto sino", "fr": "sauf excepté hormis", "hi": "सिवाय अलावा", "ar": "سوى إلا", "zh": "除",
+}  # fmt: skip
+"""In one clause with a negation they leave something affirmed: "nothing except"."""
+
 CONJUNCTIONS = {
     "en": "and but whereas while although however though",
     "es": "y e pero aunque mientras sino",
@@ -48,16 +77,16 @@ CONJUNCTIONS = {
 }
 
 NO_NEGATION = {
-    "en": "no less than|no more than|not only|no longer than|no later than|nothing but",
+    "en": "no less than|no more than|not only|not less than|not more than|no longer than|no later than|nothing but",
     "es": "no solo|no sólo|no obstante|no menos de|no más de|nada más",
     "fr": "non seulement|pas seulement|pas plus de|pas moins de",
-    "hi": "न केवल|ही नहीं|नहीं तो",
-    "ar": "غير أن|لا يقل عن|لا تقل عن|ما لا يقل|لا يزال|لا تزال|ليس فقط|لا سيما|لا تقل|لا يقل|لا يتجاوز|لا تتجاوز|لا يزيد|لا تزيد",
+    "hi": "में मत|मतों|नहीं हो जाता|नहीं हो जाती|नहीं हो जाते|न केवल|ही नहीं|नहीं तो",
+    "ar": "غير أنه|غير أنها|غير أن|لا بد|لم يقل|لم تقل|دون سن|دون ال|دون (?=[0-9٠-٩])|لا يقل عن|لا تقل عن|ما لا يقل|لا يزال|لا تزال|ليس فقط|لا سيما|لا تقل|لا يقل|لا يتجاوز|لا تتجاوز|لا يزيد|لا تزيد",
 }
 """Set phrases with a word of NEGATIONS that deny nothing; alternatives of a pattern."""
 
 HAN_NO_NEGATION = (
-    "无症状 不仅 不但 不过 不同 不断 不久 不论 不管 不少 不良 无论 非常 除非 是否 能否 特别 别的 分别 个别 性别 区别 级别 类别 辨别 识别 鉴别 告别 别人 不适 不安 非洲 "
+    "无症状 没有症状 没什么症状 不若 不定期 约莫 不仅 不但 不过 不同 不断 不久 不论 不管 不少 不良 无论 非常 除非 是否 能否 特别 别的 分别 个别 性别 区别 级别 类别 辨别 识别 鉴别 告别 别人 不适 不安 非洲 "
     "不得不 无非 不止 不可避免 不等 莫西林 莫罗 不禁 不料 不妨 差不多 不由 不错 对不起 不一 未来 阴虚 阴道 阴部 会阴 阴茎 阴阳 滋阴 阴囊 不适宜"
 )
 

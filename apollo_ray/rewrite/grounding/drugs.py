@@ -37,6 +37,8 @@ _HAN = regex.compile(
     "[\u4e00-\u9fff](?:西林|霉素|沙星|洛尔|他汀|普利|沙坦|地平|拉唑|硝唑|康唑|替丁|单抗|替尼|[夫韦]定|洛韦|司韦|米韦|那韦|匹韦|司琼|唑仑|西泮|"
     "巴比妥|卡因|米松|尼松|的松|双胍|列净|列汀|肝素|岛素|司匹林|布洛芬|洛芬|氨基酚|吗啡|芬太尼|奎宁|氯喹|环素|紫杉醇|他滨|甲氨蝶呤|干扰素)"
 )
+_HAN_BEFORE, _HAN_WHOLE = "议用服予给的与和或是对加", ("氯喹", "奎宁", "吗啡", "肝素", "干扰素")
+"""Characters before a drug's name that the pattern takes for its first, and names that are whole without one."""
 
 
 _ALIKE = 0.8
@@ -62,7 +64,8 @@ def drugs(answer: str, passage: str, lang: str) -> Iterator[tuple[str, bool]]:
     if lang == "zh":
         for match in _HAN.finditer(answer):
             name = match[0] if len(match[0]) < 5 else match[0][1:]
-            yield match[0], name in passage or _alias(name, passage)
+            told = name in passage or _alias(name, passage)
+            yield match[0], told or (name[0] in _HAN_BEFORE and name[1:] in _HAN_WHOLE and name[1:] in passage)
     elif lang in _ENDINGS:
         known = {word for text in (passage, passage.replace("-", "")) for word in regex.findall(r"[\p{L}\p{M}]+", text)}
         stems = {stem(word, lang) for word in known}

@@ -7,7 +7,7 @@ _EN = (
     "zero=0 one=1 two=2 three=3 four=4 five=5 six=6 seven=7 eight=8 nine=9 ten=10 eleven=11 twelve=12 thirteen=13 "
     "fourteen=14 fifteen=15 sixteen=16 seventeen=17 eighteen=18 nineteen=19 twenty=20 thirty=30 forty=40 fifty=50 "
     "sixty=60 seventy=70 eighty=80 ninety=90 hundred=100 thousand=1000 million=1e6 billion=1e9 dozen=12 half=0.5 "
-    "twice=2 thrice=3 once=1 double=2 triple=3"
+    "twice=2 thrice=3 once=1 double=2 triple=3 twofold=2 threefold=3 fourfold=4 fivefold=5 tenfold=10"
 )
 _ES = (
     "cero=0 uno=1 un=1 una=1 dos=2 tres=3 cuatro=4 cinco=5 seis=6 siete=7 ocho=8 nueve=9 diez=10 once=11 doce=12 trece=13 "
@@ -112,9 +112,14 @@ HAN_NOT_NUMBERS = re.compile(
 )
 """Words that hold the character of a number and count nothing."""
 
+MANY = {"millones", "millions", "milliards", "آلاف", "ملايين", "مليارات"}
+"""Tell no number by themselves."""
+
 DUALS = {
     "ar": {
         "time": "يومين=172800 يومان=172800 أسبوعين=1209600 أسبوعان=1209600 شهرين=5259600 شهران=5259600 سنتين=63115200 سنتان=63115200 عامين=63115200 عامان=63115200 ساعتين=7200 ساعتان=7200 دقيقتين=120 دقيقتان=120",
+        "length": "مترين=2 متران=2 كيلومترين=2000 كيلومتران=2000 سنتيمترين=0.02 مليمترين=0.002 ملليمترين=0.002",
+        "mass": "غرامين=2 جرامين=2 كيلوغرامين=2000 ملليغرامين=0.002 مليغرامين=0.002",
         "times": "مرتين=2 مرتان=2",
     },
 }

@@ -6,11 +6,12 @@ from functools import cache
 import regex
 
 from apollo_ray.rewrite.grounding.cues import OPPOSITES, POPULATIONS
-from apollo_ray.rewrite.grounding.words import Token, plain, tokens
+from apollo_ray.rewrite.grounding.words import Token, plain, plain_set, tokens
 
 SCOPE = 3  # content words that a negation is first of all about
 NEAR = 30  # characters
 LEAST_SHARED = 2  # content words that make a clause of the answer tell one of the passage
+ALIKE, LEAST_ALIKE = 0.3, 3  # share of a denying clause's words, and words, that tie it to a clause that affirms
 REACH = 4  # content words around it, in its sentence, that it may be about
 
 
@@ -18,15 +19,17 @@ def negations(answer: Sequence[Token], passage: Sequence[Token], lang: str) -> I
     """(what is denied, whether the answer leaves it denied) of each negation of the passage that the answer speaks of.
 
     An answer that affirms what the passage denies is wrong, unless the passage affirms it elsewhere; or the clause
-    of the answer is like no other than the one that denies. The reverse, a negation of the answer's own, is not held
-    against it: "not settled" may tell what the passage calls "awaiting trials".
+    of the answer is like no other than the one that denies.
     """
     affirmed = _affirmed(passage)
     own = {token.stem for token in answer if token.content}
     denied = {cue.clause for cue in answer if cue.may_deny}
     own_denied = {token.stem for token in answer if token.content and token.clause in denied}
     retold = _retold(answer, passage, denied)
+    excepted = _excepted(passage, lang)
     for cue, scope in _scopes(passage, lang):
+        if cue.clause in excepted:
+            continue
         stems = {token.stem for token in scope}
         said = f"{cue.word} {' '.join(token.word for token in scope)}"
         shared = (stems & own) - affirmed
@@ -34,6 +37,36 @@ def negations(answer: Sequence[Token], passage: Sequence[Token], lang: str) -> I
             yield said, bool(shared & own_denied)
         elif any(stems & clause for clause in retold.get(cue.clause, ())):
             yield said, False
+
+
+def invented(answer: Sequence[Token], passage: Sequence[Token], lang: str) -> Iterator[tuple[str, bool]]:
+    """(clause, whether the passage may deny it too) of each clause of the answer that denies.
+
+    The clause of the passage that shares most words with it decides, where it shares enough: those that the negation is
+    about count twice. A word that may tell a denial ("awaiting trials" for "not settled") counts as one.
+    """
+    hints = plain_set(lang, "hints")
+    denying = {token.clause for token in passage if token.may_deny or token.word in hints}
+    implied = {token.sentence for token in passage if token.clause < 0}
+    denying |= {token.clause for token in passage if token.sentence in implied}
+    known = _stems_of_clauses(passage)
+    sentence = {token.clause: token.sentence for token in passage}
+    excepted = _excepted(answer, lang)
+    about: dict[int, set[str]] = {}
+    for cue, scope in _scopes(answer, lang):
+        about.setdefault(cue.clause, set()).update(token.stem for token in scope)
+    for clause, stems in _stems_of_clauses(answer).items():
+        if clause in about and clause not in excepted:
+            weights = {stem: 1 + (stem in about[clause]) for stem in stems}
+            likest = {True: 0.0, False: 0.0}
+            near = {sentence[other] for other in denying if known.get(other, set()) & about[clause]}
+            for other, theirs in known.items():
+                shared = stems & theirs
+                if other in denying or (len(shared) >= LEAST_ALIKE and sentence[other] not in near):
+                    alike = sum(weights[stem] for stem in shared) / sum(weights.values())
+                    likest[other in denying] = max(likest[other in denying], alike)
+            words = " ".join(token.word for token in answer if token.clause == clause)
+            yield words, likest[False] < ALIKE or likest[False] - likest[True] < ALIKE
 
 
 def _retold(answer: Sequence[Token], passage: Sequence[Token], denied: set[int]) -> dict[int, list[set[str]]]:
@@ -48,6 +81,12 @@ def _retold(answer: Sequence[Token], passage: Sequence[Token], denied: set[int])
             if len(best) == 1:
                 found.setdefault(best[0], []).append(stems)
     return found
+
+
+def _excepted(text: Sequence[Token], lang: str) -> set[int]:
+    """Clauses of which something is excepted: "nothing but a cough" tells of a cough."""
+    words = plain_set(lang, "exceptions")
+    return {token.clause for token in text if token.word in words}
 
 
 def _stems_of_clauses(text: Sequence[Token]) -> dict[int, set[str]]:

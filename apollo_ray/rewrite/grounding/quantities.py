@@ -5,12 +5,12 @@
 """
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
 from apollo_ray.rewrite.grounding import numerals, units
+from apollo_ray.rewrite.grounding.notation import fold, readings
 
 _FIGURE = re.compile(
     r"\d{1,2}(?:,\d{2})+,\d{3}(?:\.\d+)?|\d+(?:(?:[.,٫٬'’\u202f\u00a0 ](?=\d{3}(?!\d)))\d{3})*(?:[.,٫·'’]\d+)?"
@@ -19,14 +19,15 @@ _FIGURE = re.compile(
 _JOINED = re.compile(r"\s?(?:\(|-|–|—|~|～|/|x|×|±|to|a|à|y|et|and|से|إلى|至|到|au|por|par|and)\s?")
 _ORDER = re.compile(r"^(?:st|nd|rd|th|º|ª|er|ère|ème|e|वें|वीं|वां|ᵉ)\b")
 _HAN_LIST = re.compile(r"(?<=\d),(?=\d{1,2}(?!\d))")  # "0,1,6个月" are three
+_SHORT_YEAR = re.compile(r"0\d年|\d\d年\s?\d{1,2}月|\d\d年(?:底|初|末|起|[上下]半年)")  # 09年, 10年3月
 _AND_A_HALF = re.compile(r"\s?(?:et demie?|y medi[oa]|ونصف|半)(?![^\W\d_])")
-_ALIKE = str.maketrans("´µ，²³º", "'μ、23°")  # NFKC makes other characters of these
-_DAY = re.compile(r"(?<![^\W\d_])j$")  # French: j45 is the 45th day
+_GLUED = re.compile(r"(?<![^\W\d_])j$|[a-zà-ÿ]{5}$")  # French: j45 is the 45th day; "weight was1kg"
 _TEN_PERCENT = "成"
 _CLOSE = 1e-3
 _CALENDAR = 0.015
+_WEEKS = 0.09  # six weeks are a month and a half
 _COUNTED = 5  # things of a list that a reader counts at a glance
-_LOOSE = {"times", "dose form", "fold"}  # "3 x 1", "three tablets a day": the figure counts
+LOOSE = {"times", "dose form", "fold"}  # "3 x 1", "three tablets a day": the figure counts
 _BOTH = re.compile(
     r"(?:\b(?:the|los|las|les|ces|estos|estas|these|those|other|otros|otras|autres)|هذين|هاتين|इन|उन|这|那|前)\s*$"
 )
@@ -44,43 +45,6 @@ class Quantity:
     text: str
     start: int
     word: bool = False
-
-
-def fold(text: str) -> str:
-    """Digits in ASCII, lower case, without the vowel marks of Arabic; as long as it matters for `start`."""
-    text = unicodedata.normalize(
-        "NFKC",
-        text.replace("´", "'")
-        .replace("µ", "μ")
-        .replace("，", "、")
-        .replace("²", "2")
-        .replace("³", "3")
-        .replace("º", "°"),
-    ).casefold()
-    text = re.sub("[\u064b-\u0652\u0640\u200b-\u200f]", "", text)
-    text = re.sub(r"(?<=\d)°(\d)(?=\s?c)", r".\1 °", text)  # 39°1C
-    text = re.sub(r"(?<=/m)\s(?=[23]\b)", "", text)
-    text = re.sub(r"(?<=\b\d):(?=\d\d\b)|(?<=\b\d\d):(?=\d\d\b)", ".", text)  # times of day
-    text = re.sub(r"\bhalf an? ", "half ", text.replace("and a half", "half"))
-    text = re.sub(r"(?<=\d)،(?=\d{3}(?!\d))", ",", text)
-    return "".join(str(unicodedata.decimal(c)) if c.isdecimal() else c for c in text)
-
-
-def readings(figure: str) -> frozenset[float]:
-    """What a figure may be worth, whatever the language's marks: "1.000", "1 000", "0,125", "1,00,000"."""
-    figure = re.sub(r"['’](?=\d{1,2}$)", ".", figure)  # 38'5
-    figure = re.sub(r"['’\s\u202f\u00a0٬]", "", figure).replace("٫", ".").replace("·", ".")
-    found = set()
-    marks = [mark for mark in figure if mark in ".,"]
-    if len(marks) <= 1:
-        found.add(float(figure.replace(",", ".")))
-    if marks:
-        last = max(figure.rfind("."), figure.rfind(","))
-        if len(set(marks)) == 2:
-            found.add(float(re.sub("[.,]", "", figure[:last]) + "." + figure[last + 1 :]))
-        elif len(figure) - last - 1 == 3 or len(marks) > 1:
-            found.add(float(re.sub("[.,]", "", figure)))
-    return frozenset(found or {float(re.sub("[.,]", "", figure))})
 
 
 @dataclass(frozen=True)
@@ -113,7 +77,9 @@ def quantities(text: str, lang: str) -> list[Quantity]:
         for one in [*waiting, number]:
             found.append(_quantity(text, one, unit))
         waiting = []
-        behind = max(behind, unit.end() if unit else 0)
+        if unit:
+            half = _AND_A_HALF.match(text, unit.end())
+            behind = max(behind, half.end() if half else unit.end())
     found += [_quantity(text, one, None) for one in waiting]
     return found + _duals(text, lang)
 
@@ -141,7 +107,7 @@ def _is_unit(text: str, number: _Number, unit: re.Match[str], lang: str) -> bool
 def _quantity(text: str, number: _Number, unit: re.Match[str] | None) -> Quantity:
     end = unit.end() if unit else number.end
     shown = text[number.start : end]
-    if unit is not None and unit[1] == "年":
+    if unit is not None and unit[1] == "年" and _SHORT_YEAR.match(text, number.start):
         number = replace(number, values=number.values | {2000 + v for v in number.values if v < 30 and not number.word})
     year = unit is not None and unit[1] in ("年", "वर्ष", "سنة", "عام") and any(1800 <= v <= 2100 for v in number.values)
     if unit is None or year:
@@ -149,8 +115,8 @@ def _quantity(text: str, number: _Number, unit: re.Match[str] | None) -> Quantit
     first = units.lookup(unit[1])
     assert first is not None
     per = []
-    for part in re.split(r"\s?(?:/|per |por |par |प्रति |لكل )\s?", unit[2])[1:]:
-        known = units.lookup(part.strip())
+    for part in units.parts(unit)[1:]:
+        known = units.lookup(part)
         if known:
             per.append(f"{known[0]}:{known[1]:g}")
     if _AND_A_HALF.match(text, unit.end()):
@@ -163,7 +129,7 @@ def _numbers(text: str, lang: str) -> list[_Number]:
     found = []
     for match in _FIGURE.finditer(text):
         before = text[match.start() - 1 : match.start()]
-        if before.isalpha() and before.isascii() and not _DAY.search(text, 0, match.start()):
+        if before.isascii() and before.isalpha() and not _GLUED.search(text, 0, match.start()):
             continue  # covid-19 keeps its hyphen; fev1, t4, h1n1 are names
         values, end = readings(match[0].strip()), match.end()
         if power := numerals.SCALE.match(text, end):
@@ -263,8 +229,16 @@ def _duals(text: str, lang: str) -> list[Quantity]:
 
 
 def bears_out(known: Sequence[Quantity], one: Quantity) -> bool:
-    """Does any of the quantities say what `one` says?"""
-    return any(_same(other, one) for other in known)
+    """Does any of the quantities say what `one` says?
+
+    A bare figure ("day 14") bears out one with a unit where the passage has that figure with no other unit.
+    """
+    others = [other for other in known if same(other, one)]
+    if one.dimension in (None, *LOOSE) or any(other.dimension for other in others):
+        return bool(others)
+    return bool(others) and not any(
+        other.dimension not in (None, *LOOSE) and _meet(other.plain, one.plain) for other in known
+    )
 
 
 def is_fact(one: Quantity, text: str, known: Sequence[Quantity]) -> bool:
@@ -275,7 +249,9 @@ def is_fact(one: Quantity, text: str, known: Sequence[Quantity]) -> bool:
     """
     if text[one.start + len(one.text) :].lstrip()[:1] in ("多", "余"):
         return False  # more than
-    if one.word and one.dimension == "time" and one.plain == {1.0}:
+    if one.word and one.plain == {1.0} and one.dimension not in ("time", "dose form"):
+        return False
+    if one.text in numerals.MANY:
         return False
     if not one.word or one.dimension not in (None, "times"):
         return True
@@ -288,13 +264,15 @@ def is_fact(one: Quantity, text: str, known: Sequence[Quantity]) -> bool:
     )
 
 
-def _same(other: Quantity, one: Quantity) -> bool:
-    if other.dimension and one.dimension and not {other.dimension, one.dimension} & _LOOSE:
+def same(other: Quantity, one: Quantity) -> bool:
+    """Do the two say the same amount, in whatever unit and notation?"""
+    if other.dimension and one.dimension and not {other.dimension, one.dimension} <= LOOSE:
         if other.dimension != one.dimension:
             return False
         shared = min(len(other.per), len(one.per))
         if other.dimension == "time" and not _meet(other.plain, one.plain):
-            return _meet(other.values, one.values, _CALENDAR)  # half a month is 15 days
+            halves = any(plain % 1 == 0.5 for plain in one.plain | other.plain)
+            return _meet(other.values, one.values, _WEEKS if halves else _CALENDAR)  # half a month is 15 days
         return other.per[:shared] == one.per[:shared] and _meet(other.values, one.values)
     return _meet(other.plain, one.plain)
 

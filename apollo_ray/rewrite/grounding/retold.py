@@ -9,12 +9,16 @@ from apollo_ray.rewrite.grounding import units
 from apollo_ray.rewrite.grounding.quantities import Quantity
 
 _DAY_S = 86400.0
+_AROUND = 12  # characters
+_AMBIGUOUS = {"second", "ثانية", "عام"}  # also: the next, another, general
+_SHORT = 2  # characters of a form that is a word of other languages: "an", "as"
 _OUT_OF = re.compile(r"\s?(?:out of|in|of every|de cada|sur|में से|من كل|من أصل|من بين)\s?")
 _AND = re.compile(r"\s?(?:and|y|et|और|و)?\s?")
 _EVERY = re.compile(r"(?:every|cada|toutes les|हर|प्रत्येक|كل|每隔?)\s?$")
-_A_UNIT = re.compile(
-    r"(?<![^\W\d_])(?:a|an|per|each|every|one|un|una|une|cada|chaque|par|हर|प्रति|كل|每)\s?-?(?=[^\W\d_])"
-)
+_WORD = re.compile(r"[^\W\d_]+")
+_NO_START = re.compile(r"[a-zà-ÿ\u0900-\u097f]$")
+_HAN = re.compile(r"[\u3400-\u9fff]")
+_HAN_BEFORE = re.compile(r"[有每当次半几数同本这上下整隔全近头]个?$")  # a unit behind it is one, not the 天 of 今天
 
 
 def retold(known: Sequence[Quantity], source: str) -> list[Quantity]:
@@ -24,7 +28,10 @@ def retold(known: Sequence[Quantity], source: str) -> list[Quantity]:
     """
     found = list(known)
     for one, following in itertools.pairwise(known):
-        between = source[one.start + len(one.text) : following.start]
+        end = one.start + len(one.text)
+        if end > following.start:
+            continue  # both of one range
+        between = source[end : following.start]
         if one.dimension == following.dimension == "time" and _AND.fullmatch(between):  # 4 years and 6 months
             sums = frozenset(a + b for a in one.values for b in following.values)
             found.append(replace(one, values=sums, plain=frozenset()))
@@ -36,13 +43,47 @@ def retold(known: Sequence[Quantity], source: str) -> list[Quantity]:
             times = frozenset(_DAY_S / seconds for seconds in one.values if seconds)
             found.append(replace(one, values=times, plain=times, dimension="times", per=()))
         elif one.dimension == "times" and one.values:
-            spans = frozenset(_DAY_S / times for times in one.values if times)
-            hours = frozenset(span / 3600 for span in spans)
-            found.append(replace(one, values=spans, plain=hours, dimension="time", per=()))
-    for match in _A_UNIT.finditer(source):
-        unit = units.pattern().match(source, match.end())
-        form = units.table().get(unit[1]) if unit else None
-        if unit and form and form[0] == "time":
-            value = frozenset({form[1]})
-            found.append(Quantity(value, frozenset({1.0}), "time", (), unit[0], match.start(), True))
+            around = source[max(0, one.start - _AROUND) : one.start + len(one.text) + _AROUND]
+            long = {
+                form[1]
+                for unit in units.pattern().finditer(around)
+                if (form := units.table().get(unit[1])) and form[0] == "time"
+            }
+            for whole in {_DAY_S, *(size for size in long if size > _DAY_S)}:  # twice a year is every half year
+                spans = frozenset(whole / times for times in one.values if times)
+                hours = frozenset(span / 3600 for span in spans)
+                found.append(replace(one, values=spans, plain=hours, dimension="time", per=()))
+    return found + mentioned(source)
+
+
+def mentioned(text: str) -> list[Quantity]:
+    """One of each unit of time that the folded `text` names, numbered or not: "the week before", "per day"."""
+    found = []
+    for unit in units.pattern().finditer(text):
+        within = bool(_NO_START.search(text, 0, unit.start()))  # the end of a word, as the s of "beats/min"
+        if _HAN.match(unit[1]):
+            within = not _HAN_BEFORE.search(text, max(0, unit.start() - 2), unit.start())
+        for place, part in enumerate(units.parts(unit)):
+            form = units.lookup(part)
+            if form and form[0] == "time" and (place or not within):
+                found.append(_one(form[1], part, unit.start()))
+    for word in _WORD.finditer(text):
+        if size := units.adverbs().get(word[0]):
+            found.append(_one(size, word[0], word.start()))
     return found
+
+
+def loose(text: str, numbered: Sequence[Quantity]) -> list[Quantity]:
+    """Those of `mentioned`, but days, that no quantity of `numbered` holds: "several weeks", "a year later"."""
+    return [
+        one
+        for one in mentioned(text)
+        if len(one.text) > _SHORT
+        and one.text not in _AMBIGUOUS
+        and not any(other.start <= one.start <= other.start + len(other.text) for other in numbered)
+        and one.values != {_DAY_S}
+    ]
+
+
+def _one(size: float, text: str, start: int) -> Quantity:
+    return Quantity(frozenset({size}), frozenset({1.0}), "time", (), text, start, True)

@@ -17,6 +17,8 @@ _UNITS: dict[str, dict[float, str]] = {
         28.35: "oz ounce ounces onza onzas onces 盎司 औंस أونصة أوقية",
         500.0: "斤",
         50.0: "两",
+        1e9: "किलोटन",
+        1e15: "गीगाटन gigatonnes gigatons",
         1e6: "ton tons tonne tonnes tonelada toneladas 吨 टन طن أطنان",
     },
     "volume": {
@@ -25,6 +27,7 @@ _UNITS: dict[str, dict[float, str]] = {
         0.01: "cl centilitre centilitres centilitro centilitros 厘升",
         0.1: "dl deciliter deciliters decilitre décilitre décilitres decilitro decilitros 分升 डेसीलीटर ديسيلتر",
         1.0: "liter liters litre litres litro litros 升 公升 लीटर لتر لترا لترات ليتر",
+        0.946: "quart quarts",
         3.785: "gallon gallons galón galones 加仑 गैलन غالون",
     },
     "time": {
@@ -50,10 +53,11 @@ _UNITS: dict[str, dict[float, str]] = {
         1609.3: "mile miles milla millas mille milles 英里 मील ميل ميلا أميال",
     },
     "area": {
-        1.0: "m2 m² mètres-carrés",
+        1.0: "m2 m² mètres-carrés वर्ग-मीटर 平方米 متر-مربع مترا-مربعا metros-cuadrados square-meters square-metres",
         1e-4: "cm2 cm²",
         1e-6: "mm2 mm²",
-        1e6: "km2 km² 平方公里",
+        1e6: "km2 km² 平方公里 वर्ग-किलोमीटर वर्ग-किमी كيلومتر-مربع كيلومترا-مربعا كيلومترات-مربعة square-kilometers square-kilometres",
+        2.59e6: "वर्ग-मील square-miles ميل-مربع ميلا-مربعا millas-cuadradas 平方英里",
         1e4: "ha hectare hectares hectárea hectáreas 公顷 हेक्टेयर هكتار",
     },
     "amount": {
@@ -82,6 +86,7 @@ _UNITS: dict[str, dict[float, str]] = {
         1.0: "iu ui units unit unidad unidades ud uds unité unités 国际单位 单位 यूनिट इकाई وحدة وحدات",
         1e6: "miu mui",
     },
+    "bases": {1e3: "kb kilobase kilobases किलोबेस كيلو-قاعدة", 1e6: "mb megabase megabases मेगाबेस ميغا-قاعدة"},
     "current": {1e-3: "ma milliampere milliamperes miliamperios milliampères", 1.0: "ampere amperes"},
     "voltage": {1e-3: "mv", 1.0: "volt volts"},
     "power": {1.0: "watt watts 瓦", 1e3: "kw kilowatt kilowatts"},
@@ -92,7 +97,7 @@ _UNITS: dict[str, dict[float, str]] = {
     "frequency": {1.0: "hz hertz 赫兹", 1e6: "mhz", 1e3: "khz"},
     "beats": {1.0: "bpm lpm"},
     "dose form": {
-        1.0: "tablet tablets comprimido comprimidos comprimé comprimés cp cps pastilla pastillas pill pills capsule capsules cápsula cápsulas gélule gélules 片 粒 गोली गोलियाँ गोलियां قرص أقراص حبة حبات كبسولة كبسولات",
+        1.0: "tablet tablets comprimido comprimidos comprimé comprimés cp cps pastilla pastillas pill pills capsule capsules cápsula cápsulas gélule gélules 片 粒 支 针 丸 गोली गोलियाँ गोलियां قرص أقراص حبة حبات كبسولة كبسولات",
         1.0001: "spoon spoons spoonful cucharada cucharadas cuillère cuillères 勺 चम्मच ملعقة ملاعق",
         1.0002: "drop drops gota gotas goutte gouttes 滴 बूँद बूँदें قطرة قطرات",
     },
@@ -138,6 +143,30 @@ def pattern() -> re.Pattern[str]:
         "(?:" + "|".join(map(re.escape, dense)) + "|(?:" + "|".join(map(re.escape, spaced)) + rf")(?!{letters}|\u094d))"
     )
     return re.compile(rf"({one})((?:\s?(?:/|per |por |par |प्रति |لكل )\s?{one})*)")
+
+
+_DIVIDED = re.compile(r"\s?(?:/|per |por |par |प्रति |لكل )\s?")
+
+
+def parts(unit: re.Match[str]) -> list[str]:
+    """The forms in a match of `pattern`: the unit and those that it is divided by."""
+    return [unit[1], *(part.strip() for part in _DIVIDED.split(unit[2])[1:])]
+
+
+_ADVERBS = {
+    60.0: "bpm lpm bat cpm mn mins mpm",
+    3600.0: "hourly horario horaire प्रतिघंटा",
+    86400.0: "daily overnight diario diaria diarios diarias diariamente quotidien quotidienne quotidiens quotidiennes quotidiennement journalier journalière दैनिक रोज रोज़ रोज़ाना रोजाना प्रतिदिन يوميا اليومي اليومية يومي يومية",
+    604800.0: "weekly semanal semanales semanalmente hebdomadaire hebdomadaires साप्ताहिक اسبوعيا أسبوعيا أسبوعي أسبوعية الأسبوعي الأسبوعية",
+    2629800.0: "monthly mensual mensuales mensualmente mensuel mensuelle mensuels mensuelles मासिक شهريا شهري شهرية الشهري الشهرية",
+    31557600.0: "yearly annual annually anual anuales anualmente annuel annuelle annuels annuelles annuellement वार्षिक सालाना سنويا سنوي سنوية السنوي السنوية",
+}
+
+
+@cache
+def adverbs() -> dict[str, float]:
+    """Word -> seconds of the unit of time that it holds."""
+    return {word: size for size, words in _ADVERBS.items() for word in words.split()}
 
 
 def lookup(form: str) -> Unit | None:

@@ -8,7 +8,9 @@ import regex
 
 from apollo_ray.rewrite.grounding.cues import (
     CONJUNCTIONS,
+    EXCEPTIONS,
     HAN_NO_NEGATION,
+    HINTS,
     IMPLIED,
     MAY_DENY,
     NEGATIONS,
@@ -17,7 +19,7 @@ from apollo_ray.rewrite.grounding.cues import (
 )
 
 _WORD = regex.compile(r"[\p{L}\p{M}]+(?:['’](?=[st]\b)[\p{L}]+)?|[\p{N}]+")
-_CLAUSE = regex.compile(r"[.!?;:。！？；：।॥؟؛\n]+|[,،，、](?!\d)")
+_CLAUSE = regex.compile(r"[.!?;:。！？；：।॥؟؛\n]+|[,،，](?!\d)")
 _SENTENCE = regex.compile(r"[.!?;。！？；।॥؟؛\n]+(?!\d)")
 _ARABIC_PREFIX = regex.compile(r"^(?:وال|فال|بال|كال|لل|ال|و(?=.{3})|ف(?=.{4})|ب(?=.{4})|ل(?=.{4})|س(?=[يتن].{3}))")
 _ARABIC_SUFFIX = regex.compile(r"(?:هما|ات|ون|ين|ها|هم|ية|ان|ه|ة|ا|ي)$")
@@ -52,17 +54,24 @@ def stem(word: str, lang: str) -> str:
     return word[: max(4, min(6, len(word) - 2))] if len(word) > 5 else word.rstrip("s") if len(word) > 3 else word
 
 
-_LISTS = {"negations": NEGATIONS, "stops": STOP_WORDS, "may_deny": MAY_DENY, "conjunctions": CONJUNCTIONS}
+_LISTS = {
+    "negations": NEGATIONS,
+    "stops": STOP_WORDS,
+    "may_deny": MAY_DENY,
+    "conjunctions": CONJUNCTIONS,
+    "hints": HINTS,
+    "exceptions": EXCEPTIONS,
+}
 
 
 @cache
-def _plain_set(lang: str, which: str) -> frozenset[str]:
+def plain_set(lang: str, which: str) -> frozenset[str]:
     return frozenset(plain(word) for word in _LISTS[which].get(lang, "").split())
 
 
 @cache
 def _set_phrases(lang: str) -> regex.Pattern[str]:
-    return regex.compile(rf"\b(?:{plain(NO_NEGATION[lang])})\b")
+    return regex.compile(rf"\b{'[وف]?' if lang == 'ar' else ''}(?:{plain(NO_NEGATION[lang])})\b")
 
 
 @cache
@@ -92,8 +101,8 @@ def tokens(text: str, lang: str) -> list[Token]:
         text = _set_phrases(lang).sub(lambda match: " " * len(match[0]), text)
     clauses = [match.start() for match in _CLAUSE.finditer(text)]
     sentences = [match.start() for match in _SENTENCE.finditer(text)]
-    negations, stops = _plain_set(lang, "negations"), _plain_set(lang, "stops")
-    conjunctions, implied, may_deny = _plain_set(lang, "conjunctions"), _implied(lang), _plain_set(lang, "may_deny")
+    negations, stops = plain_set(lang, "negations"), plain_set(lang, "stops")
+    conjunctions, implied, may_deny = plain_set(lang, "conjunctions"), _implied(lang), plain_set(lang, "may_deny")
     found: list[Token] = []
     clause = sentence = part = 0
     for match in _WORD.finditer(text):
@@ -122,7 +131,7 @@ def _no_negation() -> regex.Pattern[str]:
 
 
 def _han_tokens(text: str) -> list[Token]:
-    negations, may_deny = _plain_set("zh", "negations"), _plain_set("zh", "may_deny")
+    negations, may_deny = plain_set("zh", "negations"), plain_set("zh", "may_deny")
     spared = {place for match in _no_negation().finditer(text) for place in range(*match.span())}
     found = []
     clause = sentence = 0

@@ -1,8 +1,9 @@
 import pytest
 
 from apollo_ray.rewrite.grounding import support
+from apollo_ray.rewrite.grounding.notation import readings
 from apollo_ray.rewrite.grounding.numerals import compose, han
-from apollo_ray.rewrite.grounding.quantities import quantities, readings
+from apollo_ray.rewrite.grounding.quantities import quantities
 
 
 @pytest.mark.parametrize(
@@ -76,6 +77,11 @@ SAME = [
     ("hi", "0.08%", ".08%"),
     ("ar", "ألفا متر", "2000 متر"),
     ("ar", "390 بليون متر", "390 مليار متر"),
+    ("en", "every 8 hours", "meropenem q8h"),
+    ("fr", "25 x 15 x 7,5 cm", "25x15x7,5 cm"),
+    ("fr", "un mois et demi", "6 semaines"),
+    ("hi", "2000 वर्ग मीटर", "2000 m2"),
+    ("ar", "على بعد مترين", "2 متر"),
 ]
 
 RETOLD = [
@@ -84,6 +90,8 @@ RETOLD = [
     ("en", "at the age of 4.5 years", "aged 4 years and 6 months"),
     ("es", "60 mg dos veces al día", "60 mg cada 12 horas"),
     ("es", "cada 6 horas", "4 veces al día"),
+    ("en", "0.625 mg", "1x0.625 mg"),
+    ("fr", "une heure et demie", "1h30 minutes"),
 ]
 
 
@@ -134,6 +142,15 @@ OTHER = [
     ("hi", "पैंतालीस वर्ष", "45 दिन"),
     ("ar", "20 دقيقة", "20 ثانية"),
     ("ar", "أربعين في المئة", "50%"),
+    ("en", "2 cm apart", "2 metres apart, on 2 of them"),
+    ("en", "two days later, after a week", "two days later, after an hour"),
+    ("en", "several months", "several days"),
+    ("en", "five times a month", "five times a week"),
+    ("es", "cefepime, 2 mg", "cefepime, 2 g, y en el día 2"),
+    ("zh", "每次5克", "每次5粒"),
+    ("zh", "服药4年", "服药4周"),
+    ("zh", "14周", "每6-8周"),
+    ("hi", "1.5 किलोटन", "1.5 गीगाटन"),
 ]
 
 
@@ -175,6 +192,54 @@ def test_names_and_set_phrases_are_no_numbers(lang: str, text: str, count: int) 
 def test_a_statement_turned_round_is_told(lang: str, passage: str, wrong: str, right: str) -> None:
     assert support(wrong, passage, lang).unsupported
     assert not support(right, passage, lang).unsupported
+
+
+@pytest.mark.parametrize(
+    ("lang", "passage", "wrong", "right"),
+    [
+        (
+            "en",
+            "The oral treatment with fluconazole was well tolerated by all children.",
+            "The oral treatment with fluconazole was not well tolerated by the children.",
+            "The children tolerated the oral treatment with fluconazole well.",
+        ),
+        (
+            "en",
+            "Reflux complaints persisted after weeks of ranitidine treatment.",
+            "Reflux complaints were seen in nobody, whatever the treatment with 4 g.",
+            "Reflux complaints did not go away after weeks of ranitidine treatment.",
+        ),
+        (
+            "es",
+            "La biopsia del hígado confirmó una cirrosis avanzada en el paciente.",
+            "La biopsia del hígado no confirmó una cirrosis avanzada.",
+            "La biopsia del hígado confirmó que la cirrosis era avanzada.",
+        ),
+        (
+            "zh",
+            "患者术后恢复良好，已经可以正常进食流质食物。",
+            "患者术后不可以正常进食流质食物。",
+            "患者术后可以正常进食流质食物。",
+        ),
+    ],
+)
+def test_a_denial_of_the_answers_own_is_told(lang: str, passage: str, wrong: str, right: str) -> None:
+    assert support(wrong, passage, lang).unsupported
+    assert not support(right, passage, lang).unsupported
+
+
+def test_the_figures_neighbours_decide_which_unit_is_meant() -> None:
+    passage = (
+        "Intravenous cefepime for pneumonia was started at 2 g. Subcutaneous enoxaparin prophylaxis was given at 40 mg. "
+        "Nodules of the thyroid gland held 2 mg of iodine."
+    )
+    assert not support("Intravenous cefepime for pneumonia was started at 2 g.", passage, "en").unsupported
+    assert support("Intravenous cefepime for pneumonia was started at 2 mg.", passage, "en").unsupported
+
+
+def test_a_bare_figure_bears_out_a_unit_only_where_no_other_unit_has_it() -> None:
+    assert not support("It took 14 days.", "It took until day 14.", "en").unsupported
+    assert support("It took 14 weeks.", "It took until day 14, that is 14 days.", "en").unsupported
 
 
 def test_title_and_question_bear_out_facts_as_the_passage_does() -> None:

@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from apollo_ray.errors import UserError
+from apollo_ray.serve import guard
 from apollo_ray.serve.access import API_KEY, Gate, digest, load_keys
 from apollo_ray.serve.api import ApiError
 from apollo_ray.serve.audit import AuditLog
@@ -168,9 +169,18 @@ class _Endpoint:
     gate = Gate({digest("right"): "ward"})
     max_body_bytes = 1000
 
+    def __init__(self, told: list[tuple[str, int]]) -> None:
+        self.told = told
 
-def _through_guard(path: str, key: str, parts: list[bytes], **headers: str) -> tuple[int, dict[str, Any], list[Any]]:
-    """(status, body, what the application behind saw)."""
+    def refused(self, scope: Any, error: ApiError) -> None:
+        self.told.append((scope["path"], error.status))
+
+
+def _through_guard(
+    path: str, key: str, parts: list[bytes | None], **headers: str
+) -> tuple[int, dict[str, Any], list[Any], list[tuple[str, int]]]:
+    """(status, body, what the application behind saw, what the endpoint was told of). After None nothing more comes."""
+    told: list[tuple[str, int]] = []
     seen: list[Any] = []
     sent: list[Any] = []
     waiting = [
@@ -183,6 +193,8 @@ def _through_guard(path: str, key: str, parts: list[bytes], **headers: str) -> t
         await send({"type": "http.response.body", "body": b"{}"})
 
     async def receive() -> Any:
+        if waiting[0].get("body", b"") is None:
+            await asyncio.sleep(3600)
         return waiting.pop(0)
 
     async def send(message: Any) -> None:
@@ -190,12 +202,14 @@ def _through_guard(path: str, key: str, parts: list[bytes], **headers: str) -> t
 
     pairs = {"authorization": f"Bearer {key}", **{name.replace("_", "-"): value for name, value in headers.items()}}
     scope = {"type": "http", "path": path, "headers": [(a.encode(), b.encode()) for a, b in pairs.items()]}
-    asyncio.run(Guard(behind, _Endpoint)(scope, receive, send))
-    return sent[0]["status"], json.loads(sent[1]["body"]), seen
+    asyncio.run(Guard(behind, lambda: _Endpoint(told))(scope, receive, send))
+    return sent[0]["status"], json.loads(sent[1]["body"]), seen, told
 
 
 def test_the_guard_lets_the_body_through_whole() -> None:
-    assert _through_guard("/v1/completions", "right", [b"ab", b"c"]) == (200, {}, ["ward", b"abc", "http.disconnect"])
+    assert _through_guard("/v1/completions", "right", [b"ab", b"c"])[:3] == (
+        200, {}, ["ward", b"abc", "http.disconnect"]
+    )  # fmt: skip
     assert _through_guard("/health", "wrong", [b""])[0] == 200
 
 
@@ -206,11 +220,15 @@ def test_the_guard_lets_the_body_through_whole() -> None:
         ("right", [b"x" * 10_000], {"content_length": "10000"}, 413, "request_too_large"),
         ("right", [], {"content_length": str(2**40)}, 413, "request_too_large"),
         ("right", [b"x" * 600, b"x" * 600], {}, 413, "request_too_large"),
+        ("right", [b"x", None], {}, 408, "request_timeout"),
+        ("wrong", [b"x", None], {}, 401, "invalid_api_key"),
     ],
 )
 def test_the_guard_refuses_before_the_body_is_parsed(
-    key: str, parts: list[bytes], headers: dict[str, str], status: int, code: str
+    key: str, parts: list[bytes | None], headers: dict[str, str], status: int, code: str, monkeypatch: Any
 ) -> None:
-    found, body, seen = _through_guard("/v1/completions", key, parts, **headers)
+    monkeypatch.setattr(guard, "BODY_PAUSE_S", 0.05)
+    found, body, seen, told = _through_guard("/v1/completions", key, parts, **headers)
     assert (found, body["error"]["code"], seen) == (status, code, [])
+    assert told == [("/v1/completions", status)]
     assert set(body["error"]) == {"message", "type", "param", "code"}
