@@ -30,6 +30,9 @@ FILES = _Mark("files")
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
 
+SECRET = "secret"
+"""Type of a PydanticCustomError about a value that no message may repeat."""
+
 
 def how_to_run(default: Any, **constraints: Any) -> Any:
     """A field that says how to run (workers, batch bytes, time-outs), never what comes out."""
@@ -178,6 +181,8 @@ def _explain(model: type[BaseModel], problem: Any) -> str:
         return f"unknown key {path!r}; {_did_you_mean(location[-1], known)}"
     if problem["type"] == "missing":
         return f"the key {path!r} is missing"
+    if problem["type"] == SECRET:
+        return f"{path}: {problem['msg']}"
     message = problem["msg"].removeprefix("Value error, ")
     return f"{path}: {message} (got {problem['input']!r})"
 

@@ -86,11 +86,13 @@ class Server:
         self.under_way = self.most_under_way = 0
         self.busy_s, self.first, self.last = 0.0, 0.0, 0.0
         self.bodies: list[dict[str, Any]] = []  # the last requests
+        self.keys: set[str] = set()  # that clients sent
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+                self.keys |= set(re.findall(r"authorization: *bearer +(\S+)", head, re.IGNORECASE))
                 length = re.search(r"content-length: *(\d+)", head, re.IGNORECASE)
                 body = await reader.readexactly(int(length[1])) if length else b""
                 if head.startswith("GET /stats"):

@@ -1,11 +1,13 @@
 """Settings of the rewrite stage."""
 
+import re
 from importlib import resources
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
-from apollo_ray.config import FILES, INPUT, Settings, how_to_run
+from apollo_ray.config import FILES, INPUT, SECRET, Settings, how_to_run
 from apollo_ray.leaks import Decontamination
 
 PASSAGE_TOKENS = {"default": 2_048, "zh": 256, "ar": 128}
@@ -58,6 +60,14 @@ class OpenAIEngine(_Sampled):
     input_price: float | None = how_to_run(None, ge=0)  # money for a million prompt tokens
     output_price: float | None = how_to_run(None, ge=0)  # and for a million that it writes
     budget: float | None = how_to_run(None, gt=0)  # money for the whole step; nothing is asked beyond it
+
+    @field_validator("key")
+    @classmethod
+    def _key_is_a_name(cls, key: str) -> str:
+        if not re.fullmatch("[A-Z_][A-Z0-9_]*", key):  # keys have small letters or hyphens
+            message = "expected the name of an environment variable, in capitals; the key itself stands in no file"
+            raise PydanticCustomError(SECRET, message)
+        return key
 
     @model_validator(mode="after")
     def _budget_needs_prices(self) -> Self:

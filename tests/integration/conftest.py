@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -30,11 +31,13 @@ BIN = Path(sys.executable).parent
 
 @dataclass(frozen=True)
 class Cluster:
-    """A head on this machine: address for drivers, dashboard for jobs, the bucket of the S3 server beside it."""
+    """A head on this machine: address for drivers, dashboard for jobs, the bucket of the S3 server beside it, and the
+    folder of its session, with all logs."""
 
     address: str
     dashboard: str
     bucket: str
+    folder: Path
 
 
 def free_port() -> int:
@@ -65,7 +68,9 @@ def s3_bucket(s3_proxy: Proxy) -> str:
     os.environ |= {
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{s3_proxy.port}",
         "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_SECRET_ACCESS_KEY": secrets.token_hex(
+            20
+        ),  # moto takes any; tests/integration/test_secrets.py looks for it
         "AWS_DEFAULT_REGION": "us-east-1",
     }
     boto3.client("s3").create_bucket(Bucket="apollo")
@@ -97,7 +102,7 @@ def cluster(s3_bucket: str) -> Iterator[Cluster]:
         _wait_for(port, head, f"{temporary}.log")
         _wait_for(dashboard, head, f"{temporary}.log")
         ray.init(address=f"127.0.0.1:{port}", logging_level="WARNING", log_to_driver=False)
-        yield Cluster(f"127.0.0.1:{port}", f"http://127.0.0.1:{dashboard}", s3_bucket)
+        yield Cluster(f"127.0.0.1:{port}", f"http://127.0.0.1:{dashboard}", s3_bucket, Path(temporary))
         ray.shutdown()
     finally:
         _end(head)

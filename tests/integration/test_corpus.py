@@ -9,11 +9,16 @@ import sys
 import time
 from pathlib import Path
 
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from apollo_ray.config import load_config
+from apollo_ray.corpus import sources
+from apollo_ray.corpus.sources import format_of
 from apollo_ray.planning import plan
-from apollo_ray.store import Store, step_directory
+from apollo_ray.store import Store, open_fs, step_directory
 
 STARTER = sorted((Path(__file__).parents[2] / "apollo_ray" / "starter" / "documents").glob("*.jsonl"))
 EXAM = "starter://eval/choice_*.jsonl"
@@ -50,6 +55,28 @@ execute(config, plan(config), lambda text: None, lambda: connect(print))
 
 def own_ray(file: Path, workers: int) -> list[str]:
     return [sys.executable, "-c", RUN, str(file), str(workers)]
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".jsonl.gz", ".jsonl.zst", ".json", ".parquet", ".txt"])
+def test_a_file_in_a_bucket_is_read_as_one_on_disk(suffix: str, s3_bucket: str, tmp_path: Path) -> None:
+    """In chunks of 10 kB; the readers of objects lack what those of files have."""
+    texts = [json.loads(line)["text"] for line in STARTER[0].read_text().splitlines()]
+    local, remote = f"{tmp_path}/texts{suffix}", f"{s3_bucket}/texts{suffix}"
+    with fsspec.open(local, "wb", compression="infer") as file:
+        if suffix == ".parquet":
+            pq.write_table(pa.table({"text": texts}), file)
+        else:
+            rows = [json.dumps({"text": text}) for text in texts]
+            text = {".json": json.dumps(texts), ".txt": texts[0]}.get(suffix, "\n".join(rows))
+            file.write(text.encode())
+    fsspec.filesystem("s3").put(local, remote)
+
+    def read(uri: str) -> list[bytes]:
+        filesystem, path = open_fs(uri)
+        with sources.open_file(filesystem, path) as opened:
+            return [chunk.payload for chunk in sources.read_chunks(opened, uri, format_of(uri, "document"), 10_000)]
+
+    assert read(remote) == read(local) != []
 
 
 def parts(file: Path) -> dict[str, list[str]]:
