@@ -121,7 +121,7 @@ class _Remote(io.RawIOBase):
         try:
             return int(self._file.readinto(buffer))
         except Exception as error:  # every file system raises its own
-            raise ServiceError(f"{self._name} cannot be read: {type(error).__name__}: {str(error)[:300]}") from error
+            raise _unreadable(self._name, error) from error
 
     def close(self) -> None:
         if not self.closed:
@@ -129,9 +129,18 @@ class _Remote(io.RawIOBase):
         super().close()
 
 
+def _unreadable(name: str, error: Exception) -> ServiceError:
+    return ServiceError(f"{name} cannot be read: {type(error).__name__}: {str(error)[:300]}")
+
+
 def open_file(filesystem: Any, path: str) -> IO[bytes]:
-    """A file of an fsspec file system, decompressed by its suffix."""
-    file: IO[bytes] = filesystem.open(path, "rb")
+    """A file of an fsspec file system, decompressed by its suffix. Raises ServiceError where a store does not answer."""
+    try:
+        file: IO[bytes] = filesystem.open(path, "rb")
+    except OSError:  # not there, or not to be read by this user
+        raise
+    except Exception as error:  # every file system raises its own
+        raise _unreadable(filesystem.unstrip_protocol(path), error) from error
     if isinstance(file, AbstractBufferedFile):  # its own readline knows no limit
         file = cast(IO[bytes], io.BufferedReader(_Remote(file, filesystem.unstrip_protocol(path))))
     if compression := infer_compression(path):

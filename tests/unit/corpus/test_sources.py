@@ -199,6 +199,19 @@ def test_parquet_is_read_from_an_object_store() -> None:
     assert [row["text"] for row in found] == TEXTS
 
 
+def test_a_store_that_does_not_answer_when_a_file_is_opened_is_a_failed_service() -> None:
+    class Silent(Remote):
+        def open(self, *_: Any, **__: Any) -> Any:
+            raise failure
+
+    failure: Exception = RuntimeError("Connect timeout")
+    with pytest.raises(ServiceError, match="Connect timeout"):
+        sources.open_file(Silent(b""), "x.jsonl")
+    failure = FileNotFoundError("x.jsonl")
+    with pytest.raises(FileNotFoundError):
+        sources.open_file(Silent(b""), "x.jsonl")
+
+
 def test_a_row_without_end_is_refused_unread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sources, "LONGEST_ROW", 100)
     data = b'{"text": "a"}\n' + b'"' + b"x" * 1_000 + b'"\n{"text": "b"}\n'
