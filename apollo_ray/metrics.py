@@ -1,8 +1,8 @@
 """The project's own numbers, which Ray's agents export beside Ray's: `ray_` and the name, counters with `_total`.
 
 Nothing is counted where Ray is not up in this process, so pure code may count and needs no Ray. A number leaves the
-process within Ray's reporting interval (10 s by default) or when it ends; a process that is killed takes its last numbers
-with it, so manifests, not metrics, are the record of a run.
+process within Ray's reporting interval (10 s by default) or when it ends. A process that is killed takes its last
+numbers with it, so manifests, not metrics, are the record of a run.
 """
 
 import functools

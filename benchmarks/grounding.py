@@ -2,9 +2,9 @@
 
     python benchmarks/grounding.py --data ../shared/data
 
-benchmarks/grounding/LANG.jsonl: used while the rules were made. benchmarks/grounding/test/LANG.jsonl: written without
-sight of the rules, and not used for them. An item names its passage (file, row, characters) and has a question, a true
-answer, and answers with one fact changed each.
+benchmarks/grounding/LANG.jsonl: used while the rules were made. benchmarks/grounding/test/LANG.jsonl: written before
+the rules took their present form, and not used for them. An item names its passage (file, row, characters) and has a
+question, a true answer, and answers with one fact changed each.
 """
 
 import argparse

@@ -111,19 +111,19 @@ async def client(number: int, session: aiohttp.ClientSession, address: str, know
             seen.differing.append(json.dumps([asked.body, status, answer, asked.answer]))
 
 
-def memory() -> dict[str, float]:
-    """MB of private pages by process of this cluster, this one too."""
+def memory() -> dict[int, tuple[str, float]]:
+    """pid -> (name, MB of private pages) of the processes of this cluster, this one too."""
     found = {}
     for process in [psutil.Process(), *psutil.Process().children(recursive=True)]:
         try:
             name = re.sub(r"\s.*", "", " ".join(process.cmdline()[:1])).rpartition("/")[2] or process.name()
-            found[f"{name} {process.pid}"] = process.memory_full_info().uss / 2**20
+            found[process.pid] = name, process.memory_full_info().uss / 2**20
         except psutil.Error:
             continue
     return found
 
 
-async def sample(samples: list[tuple[float, dict[str, float]]], end: float) -> None:
+async def sample(samples: list[tuple[float, dict[int, tuple[str, float]]]], end: float) -> None:
     start = time.monotonic()
     while time.monotonic() < end:
         samples.append((time.monotonic() - start, await asyncio.to_thread(memory)))
@@ -144,7 +144,7 @@ async def counted(session: aiohttp.ClientSession, address: str) -> tuple[Counter
 
 async def soak(folder: Path, address: str, minutes: float) -> dict[str, Any]:
     known, seen = kinds(folder), Seen()
-    samples: list[tuple[float, dict[str, float]]] = []
+    samples: list[tuple[float, dict[int, tuple[str, float]]]] = []
     timeout = aiohttp.ClientTimeout(total=120)
     async with aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(limit=0)) as session:
         for asked in known:
@@ -167,11 +167,11 @@ async def soak(folder: Path, address: str, minutes: float) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def growth(samples: list[tuple[float, dict[str, float]]], minutes: float) -> list[dict[str, Any]]:
+def growth(samples: list[tuple[float, dict[int, tuple[str, float]]]], minutes: float) -> list[dict[str, Any]]:
     """Of every process that lived all along: MB in the second and in the last quarter; the first warms up."""
     found = []
-    for name in samples[-1][1]:
-        values = [(at, sizes[name]) for at, sizes in samples if name in sizes]
+    for pid, (name, _) in samples[-1][1].items():  # Ray renames a process by what it does
+        values = [(at, sizes[pid][1]) for at, sizes in samples if pid in sizes]
         if len(values) < 0.9 * len(samples):
             continue
         second = [size for at, size in values if minutes * 15 <= at < minutes * 30]
@@ -190,7 +190,7 @@ def report(found: dict[str, Any]) -> None:
     print("| process | MB, second quarter | MB, last quarter | growth |\n|---|---|---|---|")
     for row in found["memory"]:
         grown = row["last"] - row["second"]
-        print(f"| {row['process'].rpartition(' ')[0]} | {row['second']:.1f} | {row['last']:.1f} | {grown:+.1f} |")
+        print(f"| {row['process']} | {row['second']:.1f} | {row['last']:.1f} | {grown:+.1f} |")
 
 
 def main() -> None:

@@ -134,7 +134,7 @@ def _unreadable(name: str, error: Exception) -> ServiceError:
 
 
 def open_file(filesystem: Any, path: str) -> IO[bytes]:
-    """A file of an fsspec file system, decompressed by its suffix. Raises ServiceError where the store is silent."""
+    """A file of an fsspec file system, decompressed by its suffix. ServiceError where a store does not answer."""
     try:
         file: IO[bytes] = filesystem.open(path, "rb")
     except OSError:  # not there, or not to be read by this user
