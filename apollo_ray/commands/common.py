@@ -42,7 +42,7 @@ def say(text: str) -> None:
 
 def complain(message: str) -> None:
     """An error that ends the command."""
-    if os.environ.get(logs.VARIABLE) == "json":
+    if os.environ.get(logs.VARIABLE) == "json":  # not structured(): what it refuses is told here too
         print(logs.as_json(message, "error"), file=sys.stderr, flush=True)
     else:
         errors.print(f"[bold red]error:[/bold red] {escape(message)}")

@@ -9,6 +9,7 @@ brackets or not, the place in a list of options counted from 0, or the text of o
 of its content. Files are JSON Lines, one JSON array as Apollo's, or Parquet.
 """
 
+import contextlib
 import io
 import json
 import posixpath
@@ -44,10 +45,8 @@ def rows_of(uri: str, data: bytes) -> list[bytes]:
             return [data[:MAX_ROW_CHARACTERS]]
         return [json.dumps(row, default=str).encode() for row in rows]
     if data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
-        try:
+        with contextlib.suppress(ValueError, RecursionError):  # else these are lines, the first of which is no object
             return [json.dumps(row).encode() for row in json.loads(data.decode("utf-8-sig"))]
-        except (ValueError, RecursionError):
-            pass  # lines, the first of which is no object
     return data.splitlines(keepends=True)
 
 

@@ -1,4 +1,4 @@
-"""The notebooks run from top to bottom on a run that this session has finished."""
+"""The notebooks run from top to bottom on a run that the tests have finished."""
 
 import os
 from pathlib import Path

@@ -52,6 +52,17 @@ def start(cluster: Cluster, store: str, *words: str) -> Following:
     return running
 
 
+def steps_lost(name: str) -> str:
+    """What a run that lost a host did again, in words. It must have gone on from a checkpoint to the unbroken losses."""
+    assert losses(name) == pytest.approx(losses("trained"), abs=2e-5)
+    told = summary(name)
+    assert told["resumed_from"] >= 4
+    return (
+        f"steps since the last checkpoint; goes on from step {told['resumed_from']} of {told['steps']}; "
+        f"final loss {told['final_loss']:.6f}, unbroken {summary('trained')['final_loss']:.6f}"
+    )
+
+
 def test_a_training_host_lost_and_replaced(cluster: Cluster, trained: float, faults: Recorder) -> None:
     running = start(cluster, "replaced")
     lost = cluster.workers[1]
@@ -63,13 +74,10 @@ def test_a_training_host_lost_and_replaced(cluster: Cluster, trained: float, fau
     running.until(lambda: running.at("resumed at step"))
     resumed = (running.at("resumed at step") or 0.0) - cut
     taken = running.succeed()
-    assert losses("replaced") == pytest.approx(losses("trained"), abs=2e-5)
-    told = summary("replaced")
-    assert told["resumed_from"] >= 4
+    lost_steps = steps_lost("replaced")
     faults.record(
         "host of a training worker, power cut; another one comes",
-        f"steps since the last checkpoint; goes on from step {told['resumed_from']} of {told['steps']}; "
-        f"final loss {told['final_loss']:.6f}, unbroken {summary('trained')['final_loss']:.6f}",
+        lost_steps,
         f"{noticed:.0f} until noticed, {there:.0f} until the new host is there, {resumed:.0f} until training goes on",
         f"two workers on two hosts; {taken:.0f} s, unbroken {trained:.0f} s",
     )
@@ -85,13 +93,10 @@ def test_training_goes_on_with_the_host_that_is_left(cluster: Cluster, trained: 
     resumed = (running.at("resumed at step") or 0.0) - cut
     taken = running.succeed()
     assert "on 1 workers" in running.text
-    assert losses("elastic") == pytest.approx(losses("trained"), abs=2e-5)
-    told = summary("elastic")
-    assert told["resumed_from"] >= 4
+    lost_steps = steps_lost("elastic")
     faults.record(
         "host of a training worker, power cut; `fewest_workers: 1`",
-        f"steps since the last checkpoint; goes on from step {told['resumed_from']} of {told['steps']}; "
-        f"final loss {told['final_loss']:.6f}, unbroken {summary('trained')['final_loss']:.6f}",
+        lost_steps,
         f"{noticed:.0f} until noticed, {resumed:.0f} until training goes on",
         f"one worker of two was left; {taken:.0f} s, unbroken {trained:.0f} s",
     )
