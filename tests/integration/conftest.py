@@ -68,9 +68,8 @@ def s3_bucket(s3_proxy: Proxy) -> str:
     os.environ |= {
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{s3_proxy.port}",
         "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": secrets.token_hex(
-            20
-        ),  # moto takes any; tests/integration/test_secrets.py looks for it
+        # moto takes any; tests/integration/test_secrets.py looks for it
+        "AWS_SECRET_ACCESS_KEY": secrets.token_hex(20),
         "AWS_DEFAULT_REGION": "us-east-1",
     }
     boto3.client("s3").create_bucket(Bucket="apollo")
