@@ -31,11 +31,11 @@ run: $(READY)  ## the main job on the embedded default (CONFIG=... for another f
 serve: $(READY)  ## the finished run's ensemble on port 8000
 	$(BIN)/apollo serve $(CONFIG) ensemble.port=8000
 
-test: $(READY)  ## all tests
-	$(BIN)/python -m pytest
+test: test-unit  ## all tests
+	$(BIN)/python -m pytest --ignore=tests/unit
 
-test-unit: $(READY)  ## tests without Ray
-	$(BIN)/python -m pytest tests/unit
+test-unit: $(READY)  ## tests without Ray, in two processes
+	$(BIN)/python -m pytest tests/unit -n 2 --dist loadfile
 
 test-multihost: $(READY)  ## a cluster of hosts, and what it survives (root on Linux)
 	$(BIN)/python -m pytest tests/multihost --timeout=600

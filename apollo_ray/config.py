@@ -30,6 +30,13 @@ FILES = _Mark("files")
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
 
+_WORD = r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
+NodeLabels = dict[
+    Annotated[str, StringConstraints(pattern=rf"^([A-Za-z0-9.-]{{1,253}}/)?{_WORD}$")],
+    Annotated[str, StringConstraints(pattern=rf"^(!?{_WORD}|!?in\({_WORD}(, *{_WORD})*\))$")],
+]
+"""Labels of nodes that may hold a step's workers, in the form of Ray's label selectors: `spot`, `!spot`, `in(a, b)`."""
+
 SECRET = "secret"
 """Type of a PydanticCustomError about a value that no message may repeat."""
 

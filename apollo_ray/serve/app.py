@@ -310,7 +310,7 @@ def build(args: EndpointSettings) -> serve.Application:
         max_ongoing_requests=2 * args.slots + args.max_queued,
         max_queued_requests=args.max_queued,
         user_config=args.live.model_dump(),
-        ray_actor_options={"num_cpus": args.cpus_per_replica, "num_gpus": args.gpus_per_replica},
+        ray_actor_options=args.actor_options,
         backpressure_config=BackpressureConfig(status_code=429, retry_after_s=2),
         health_check_period_s=5,
         graceful_shutdown_timeout_s=args.drain_s,

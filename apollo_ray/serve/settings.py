@@ -1,10 +1,10 @@
 """Settings of the serve stage."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from apollo_ray.config import FILES, INPUT, Settings, how_to_run
+from apollo_ray.config import FILES, INPUT, NodeLabels, Settings, how_to_run
 
 ROLES = ("base", "expert", "anti_expert")
 """The three models of proxy tuning, in the order of every list and tensor of this package."""
@@ -68,6 +68,7 @@ class EndpointSettings(Settings):
     drafts: int = how_to_run(4, ge=0, le=16)  # tokens that the expert may draft in a step, as it pays; 0: none
     cpus_per_replica: float = how_to_run(1.0, gt=0)
     gpus_per_replica: float = how_to_run(0.0, ge=0)
+    node_labels: NodeLabels = how_to_run({})  # of nodes that may hold replicas, such as {use: serve} of cluster.yaml
     max_queued: int = how_to_run(
         256, ge=1
     )  # requests that wait in each replica, and again at a proxy before it answers 429
@@ -93,6 +94,15 @@ class EndpointSettings(Settings):
     @property
     def most_replicas(self) -> int:
         return self.max_replicas or self.replicas
+
+    @property
+    def actor_options(self) -> dict[str, Any]:
+        """What a replica asks of its node, as Ray takes it."""
+        return {
+            "num_cpus": self.cpus_per_replica,
+            "num_gpus": self.gpus_per_replica,
+            "label_selector": self.node_labels,
+        }
 
     @property
     def live(self) -> LiveSettings:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from apollo_ray.config import INPUT, Settings, how_to_run
+from apollo_ray.config import INPUT, NodeLabels, Settings, how_to_run
 
 GLOBAL_BATCH = 256
 """Sequences in an optimizer step (arXiv 2403.03640)."""
@@ -68,6 +68,7 @@ class StageSettings(Settings):
     offload: Literal["none", "optimizer", "all"] = how_to_run("none")  # to the host's memory; "all" with ZeRO-3
     gpus_per_worker: int = how_to_run(0, ge=0, le=1)
     cpus_per_worker: float = how_to_run(1.0, gt=0)
+    node_labels: NodeLabels = how_to_run({})  # of nodes that may hold workers, such as {use: train} of cluster.yaml
     gradient_checkpointing: bool = how_to_run(False)
     evaluate_every: int = how_to_run(100, ge=1)  # steps; at the start and the end too
     checkpoint_every: int = how_to_run(100, ge=1)  # steps

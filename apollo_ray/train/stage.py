@@ -68,6 +68,7 @@ def run(context: Context[StageSettings]) -> Result:
             num_workers=settings.workers if fewest == settings.workers else (fewest, settings.workers),
             use_gpu=gpus,
             resources_per_worker=resources,
+            label_selector=settings.node_labels or None,
             elastic_resize_monitor_interval_s=SECONDS_BETWEEN_SIZE_CHECKS,
         ),
         run_config=RunConfig(

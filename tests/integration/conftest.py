@@ -88,7 +88,7 @@ def cluster(s3_bucket: str) -> Iterator[Cluster]:
     with open(f"{temporary}.log", "w") as log:
         head = subprocess.Popen(
             [
-                str(BIN / "ray"), "start", "--head", "--block", "--disable-usage-stats", "--num-cpus=2",
+                str(BIN / "ray"), "start", "--head", "--labels=use=tests", "--block", "--disable-usage-stats", "--num-cpus=2",
                 f"--port={port}", f"--dashboard-port={dashboard}", "--dashboard-host=127.0.0.1",
                 f"--dashboard-agent-listen-port={free_port()}",  # the usual one is another Ray's where two share a host
                 "--node-ip-address=127.0.0.1", f"--temp-dir={temporary}", f"--object-store-memory={512 * 2**20}",

@@ -43,7 +43,7 @@ class Seen:
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> EndpointSettings:
-    return tiny_settings(tmp_path_factory.mktemp("models"), replicas=2, slots=STREAMS)
+    return tiny_settings(tmp_path_factory.mktemp("models"), replicas=2, slots=STREAMS, node_labels={"use": "in(tests)"})
 
 
 @pytest.fixture(scope="module")

@@ -114,11 +114,11 @@ class Cluster:
 
         return wait
 
-    def replace(self, host: Host) -> None:
+    def replace(self, host: Host, *options: str) -> None:
         """A host that was cut comes back empty, as a new one would, and joins."""
         host.power_off()
         host.power_on()
-        self.join(host)()
+        self.join(host, *options)()
 
     def mend(self) -> None:
         """Hosts that are off come back."""
@@ -165,12 +165,12 @@ class Cluster:
             )
         )  # fmt: skip
 
-    def drive(self, script: Path, *words: str) -> "Following":
-        """A driver on the head, in no job: `python SCRIPT WORDS`."""
-        environment = ["env", f"RAY_ADDRESS={self.head.ip}:{PORT}"]
+    def drive(self, *words: str) -> "Following":
+        """A driver on the head, in no job: `python WORDS`."""
+        environment = ["env", f"RAY_ADDRESS={self.head.ip}:{PORT}", f"--chdir={ROOT}"]
         return Following(
             self.head.popen(
-                [*environment, sys.executable, str(script), *words],
+                [*environment, sys.executable, *words],
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             )
         )  # fmt: skip

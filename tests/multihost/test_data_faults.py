@@ -63,7 +63,7 @@ def scripted(cluster: Cluster) -> Iterator[Callable[[], Any]]:
 
 def rewrite(cluster: Cluster, store: str, address: str) -> Any:
     engine = {"kind": "openai", "model": "m", "base_url": address, "timeout_s": 3, "concurrency": CONCURRENCY}
-    return cluster.drive(SMALL_BLOCKS, str(FILE), "qa", f"store={store}", f"qa.engine={json.dumps(engine)}")
+    return cluster.drive(str(SMALL_BLOCKS), str(FILE), "qa", f"store={store}", f"qa.engine={json.dumps(engine)}")
 
 
 def test_a_host_lost_in_the_middle_of_rewrite(

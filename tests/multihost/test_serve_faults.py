@@ -1,5 +1,6 @@
-"""A replica's host loses its power under load: which requests fail, and for how long."""
+"""Replicas come with the queue; one whose host loses its power under load: which requests fail, and for how long."""
 
+import contextlib
 import json
 import subprocess
 import threading
@@ -87,28 +88,58 @@ def serve(cluster: Cluster, *words: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.fixture
-def address(cluster: Cluster, trained: float, tmp_path: Path) -> Iterator[str]:
-    """Two replicas of a model that the cluster has trained, one on each worker; the address of the head's proxy."""
+@contextlib.contextmanager
+def deployed(cluster: Cluster, folder: Path, **args: Any) -> Iterator[str]:
+    """A model that the cluster has trained, by its step's Serve file with other arguments; the head's proxy's address."""
     words = ["ensemble", f"store={TRAINED}"]
     cluster.submit(FAULTS, *words).succeed()
     step = steps_of(FAULTS, *words)["ensemble"]
     key = f"trained/ensemble/{step.fingerprint}/serve/serve.yaml"
     document: dict[str, Any] = yaml.safe_load(boto3.client("s3").get_object(Bucket="apollo", Key=key)["Body"].read())
     document |= {"proxy_location": "EveryNode", "http_options": {"host": "0.0.0.0", "port": 8000}}
-    document["applications"][0]["args"] |= {"replicas": 2}
-    file = tmp_path / "serve.yaml"
+    document["applications"][0]["args"] |= args
+    file = folder / "serve.yaml"
     file.write_text(yaml.safe_dump(document))
     serve(cluster, "deploy", str(file))
-    wait_until(lambda: len(replicas(cluster)) == 2, 120)
-    yield f"http://{cluster.head.ip}:8000"
-    serve(cluster, "shutdown", "--yes")
+    try:
+        wait_until(lambda: len(replicas(cluster)) == args["replicas"], 120)
+        yield f"http://{cluster.head.ip}:8000"
+    finally:
+        serve(cluster, "shutdown", "--yes")
+        wait_until(lambda: not replicas(cluster), 60)
 
 
-def test_a_replicas_host_lost_under_load(cluster: Cluster, address: str, faults: Recorder) -> None:
+def warm(cluster: Cluster, address: str) -> Load:
+    """Questions whose right answer is known."""
     load = Load(cluster, address, "")
     for _ in range(10):
         load.right = cluster.network.inside(load.ask)
+    return load
+
+
+@pytest.fixture
+def address(cluster: Cluster, trained: float, tmp_path: Path) -> Iterator[str]:
+    """Two replicas, one on each worker."""
+    with deployed(cluster, tmp_path, replicas=2) as found:
+        yield found
+
+
+def test_replicas_come_with_the_queue(cluster: Cluster, trained: float, tmp_path: Path, faults: Recorder) -> None:
+    with deployed(cluster, tmp_path, replicas=1, max_replicas=2, slots=1) as address, warm(cluster, address) as load:
+        seconds = wait_until(lambda: len(replicas(cluster)) == 2, 120)
+        grown = len(load.answers)
+        wait_until(lambda: len(load.answers) > grown + 40, 60)
+    assert [wrong for _, _, wrong in load.answers if wrong] == []
+    faults.record(
+        "no fault: more clients than one replica has slots (`max_replicas: 2`)",
+        f"nothing: {len(load.answers)} requests answered",
+        f"{seconds:.0f} until the second replica",
+        f"{CLIENTS} clients, one slot a replica",
+    )
+
+
+def test_a_replicas_host_lost_under_load(cluster: Cluster, address: str, faults: Recorder) -> None:
+    load = warm(cluster, address)
     lost = cluster.workers[0]
     assert set(replicas(cluster)) == {worker.ip for worker in cluster.workers}
     with load:

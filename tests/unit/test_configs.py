@@ -79,7 +79,7 @@ def test_the_clusters_groups_fit_their_instances_and_carry_this_ray() -> None:
     images = [cluster["docker"]["head_image"], cluster["docker"]["worker_image"]]
     assert all(f":{RAY_VERSION}-" in image for image in images)
     starts = [*cluster["head_start_ray_commands"][1:], *cluster["worker_start_ray_commands"][1:]]
-    assert all("RAY_AUTH_MODE=token" in start for start in starts)
+    assert all("RAY_AUTH_MODE=token RAY_grpc_client_keepalive_timeout_ms=10000" in start for start in starts)
     assert "--dashboard-host=127.0.0.1" in starts[0]
     configured = copy.deepcopy(cluster)
     with pytest.MonkeyPatch.context() as patch:  # Ray adds port 22 from everywhere to every group that it makes
@@ -112,7 +112,8 @@ def test_the_kubernetes_manifests_are_consistent(kind: str) -> None:
         pod = group["template"]["spec"]
         known = {"nodeSelector", "tolerations", "terminationGracePeriodSeconds", "containers", "volumes"}
         assert set(pod) <= known
-        assert set(container) == {"name", "image", "envFrom", "resources", "volumeMounts"}
+        assert set(container) == {"name", "image", "envFrom", "env", "resources", "volumeMounts"}
+        assert container["env"] == [{"name": "RAY_grpc_client_keepalive_timeout_ms", "value": "10000"}]
         mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
         assert set(mounts) == {volume["name"] for volume in pod["volumes"]}
         assert mounts["shm"] == "/dev/shm"

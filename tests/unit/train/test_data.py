@@ -111,6 +111,7 @@ def test_schedule_rises_to_the_peak_and_falls_to_its_end() -> None:
         ({"architecture": {"hidden_size": 10, "layers": 1, "heads": 4}}, "even multiple"),
         ({"architecture": {"hidden_size": 24, "layers": 1, "heads": 4, "key_value_heads": 3}}, "key_value_heads 3"),
         ({"start": "a", "learning_rate": 0}, "learning_rate"),
+        ({"start": "a", "node_labels": {"use": "train or serve"}}, "node_labels"),
     ],
 )
 def test_settings_refuse_what_cannot_be(wrong: dict, said: str) -> None:
