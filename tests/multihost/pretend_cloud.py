@@ -120,11 +120,16 @@ class PretendCloud:
         """Instances that are pending or running, of one type or of all."""
         return [i for i in self._listed().values() if i.state in ALIVE and node_type in (None, i.tags[TYPE_TAG])]
 
-    def take(self, node_type: str) -> str:
-        """End a running instance, as a spot market does, and tell no autoscaler; returns the host's name."""
+    def take(self, node_type: str, silently: bool = False) -> str:
+        """End a running instance, as a spot market does, and tell no autoscaler; returns the host's name.
+
+        `silently`: its connections are not closed; its peers hear nothing any more.
+        """
         with self._lock:
             chosen = next(i for i in self.instances.values() if i.state == "running" and i.tags[TYPE_TAG] == node_type)
             chosen.state = "ended"
+        if silently:
+            chosen.host.unplug()
         chosen.host.power_off()
         self._note("taken", chosen)
         return str(chosen.host.name)

@@ -28,7 +28,7 @@ from .rows import as_lines, rows_of, steps_of
 
 HERE = Path(__file__).resolve().parent
 RUN = HERE / "cloud.yaml"
-ALONE, TOGETHER = "s3://apollo/alone", "s3://apollo/cloud"
+ALONE = "s3://apollo/alone"
 FILES, FILE_BYTES = 5, 3 * 2**20
 CUT_AFTER = 4  # of some 16 packs
 NEEDED = ("ssh", "sshd", "ssh-keygen", "rsync")
@@ -109,7 +109,7 @@ def laptop(network: HostNetwork, s3: S3) -> Laptop:
     if missing := [name for name in NEEDED if shutil.which(name) is None]:
         pytest.skip(f"`ray up` needs {', '.join(missing)}")
     network.env = {**network.env, "PYTHONPATH": f"{ROOT}:{HERE}"}
-    return Laptop(network.add("laptop"))
+    return Laptop(network.add(f"laptop{len(network.hosts)}"))
 
 
 @pytest.fixture
@@ -123,10 +123,10 @@ def cloud(network: HostNetwork, laptop: Laptop) -> Iterator[PretendCloud]:
         yield made
 
 
-def packs_done() -> int:
-    (step,) = steps_of(RUN, f"store={TOGETHER}").values()
+def packs_done(store: str) -> int:
+    (step,) = steps_of(RUN, f"store={store}").values()
     s3fs = fsspec.filesystem("s3", skip_instance_cache=True, use_listings_cache=False)
-    return len(s3fs.glob(f"{TOGETHER}/{step_directory(step.name, step.fingerprint)}/work/*.parquet"))
+    return len(s3fs.glob(f"{store}/{step_directory(step.name, step.fingerprint)}/work/*.parquet"))
 
 
 ASK = """
@@ -159,7 +159,9 @@ def assert_closed(laptop: Laptop, head: Host) -> None:
 
 
 @pytest.mark.timeout(480)
-def test_a_cluster_lives_through_growth_loss_and_end(laptop: Laptop, cloud: PretendCloud) -> None:
+@pytest.mark.parametrize("silently", [False, True])
+def test_a_cluster_lives_through_growth_loss_and_end(laptop: Laptop, cloud: PretendCloud, silently: bool) -> None:
+    together = f"s3://apollo/cloud-{silently}"
     took: list[tuple[str, float]] = []
     begun = [time.monotonic()]
 
@@ -182,25 +184,25 @@ def test_a_cluster_lives_through_growth_loss_and_end(laptop: Laptop, cloud: Pret
 
     tunnel = laptop.start("ray", "dashboard", "/root/cluster.yaml")
     tunnel.until(lambda: laptop.answers(8265), 30)
-    job = laptop.start("python", "jobs/submit.py", str(RUN), f"store={TOGETHER}")
+    job = laptop.start("python", "jobs/submit.py", str(RUN), f"store={together}")
     job.until(lambda: cloud.alive("cpu_spot"), 60)
     note("the step is submitted, until a spot host is asked for")
-    job.until(lambda: packs_done() >= CUT_AFTER, 120)
-    done, hosts = packs_done(), len(cloud.alive("cpu_spot"))
+    job.until(lambda: packs_done(together) >= CUT_AFTER, 120)
+    done, hosts = packs_done(together), len(cloud.alive("cpu_spot"))
     note(f"until {done} packs are done ({hosts} spot hosts)")
 
-    cloud.take("cpu_spot")
+    cloud.take("cpu_spot", silently)
     job.succeed(240)
-    note("a spot host is taken, until the step is finished")
+    note(f"a spot host is taken{' in silence' if silently else ''}, until the step is finished")
     laptop.run("python", "jobs/corpus.py", str(RUN), f"store={ALONE}")
     note("the step alone on one machine, to compare")
-    (made,), (expected,) = steps_of(RUN, f"store={TOGETHER}").values(), steps_of(RUN, f"store={ALONE}").values()
+    (made,), (expected,) = steps_of(RUN, f"store={together}").values(), steps_of(RUN, f"store={ALONE}").values()
     assert made.fingerprint == expected.fingerprint
     assert made.manifest is not None
     assert expected.manifest is not None
     assert made.manifest.counts == expected.manifest.counts
     for group in ("data", "dropped"):
-        assert as_lines(rows_of(TOGETHER, made, group)) == as_lines(rows_of(ALONE, expected, group))
+        assert as_lines(rows_of(together, made, group)) == as_lines(rows_of(ALONE, expected, group))
 
     wait_until(lambda: not cloud.alive("cpu_spot"), 90)
     note("idle spot hosts are ended")
@@ -213,4 +215,5 @@ def test_a_cluster_lives_through_growth_loss_and_end(laptop: Laptop, cloud: Pret
     print("\n".join(f"{event.what} {event.node_type} {event.host}" for event in cloud.events))
     if table := os.environ.get("APOLLO_CLOUD_TABLE"):
         rows = [f"| {what} | {seconds:.0f} |" for what, seconds in took]
-        Path(table).write_text("\n".join(["| what | s |", "|---|---|", *rows, ""]))
+        with Path(table).open("a") as file:
+            file.write("\n".join(["| what | s |", "|---|---|", *rows, "", ""]))

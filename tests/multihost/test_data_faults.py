@@ -56,9 +56,17 @@ def scripted(cluster: Cluster) -> Iterator[Callable[[], Any]]:
             server=server, address="http://{}:{}/v1".format(*opened.sockets[0].getsockname()[:2]), opened=opened
         )
 
+    async def end() -> None:
+        others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
     yield start
+    asyncio.run_coroutine_threadsafe(end(), loop).result(10)
     loop.call_soon_threadsafe(loop.stop)
     thread.join(10)
+    loop.close()
 
 
 def rewrite(cluster: Cluster, store: str, address: str) -> Any:
