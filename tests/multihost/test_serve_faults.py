@@ -29,6 +29,7 @@ class Load:
     cluster: Cluster
     address: str
     right: str
+    pause_s: float = 0.1
     answers: list[tuple[float, float, str]] = field(default_factory=list)  # asked, seconds, "" or what went wrong
 
     def ask(self) -> str:
@@ -57,7 +58,7 @@ class Load:
             except Exception as error:
                 wrong = f"{type(error).__name__}: {error}"
             self.answers.append((asked, time.monotonic() - asked, wrong))
-            time.sleep(0.1)
+            time.sleep(self.pause_s)
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
@@ -109,9 +110,9 @@ def deployed(cluster: Cluster, folder: Path, **args: Any) -> Iterator[str]:
         wait_until(lambda: not replicas(cluster), 60)
 
 
-def warm(cluster: Cluster, address: str) -> Load:
+def warm(cluster: Cluster, address: str, **options: float) -> Load:
     """Questions whose right answer is known."""
-    load = Load(cluster, address, "")
+    load = Load(cluster, address, "", **options)
     for _ in range(10):
         load.right = cluster.network.inside(load.ask)
     return load
@@ -125,7 +126,8 @@ def address(cluster: Cluster, trained: float, tmp_path: Path) -> Iterator[str]:
 
 
 def test_replicas_come_with_the_queue(cluster: Cluster, trained: float, tmp_path: Path, faults: Recorder) -> None:
-    with deployed(cluster, tmp_path, replicas=1, max_replicas=2, slots=1) as address, warm(cluster, address) as load:
+    scaled = deployed(cluster, tmp_path, replicas=1, max_replicas=2, slots=1)
+    with scaled as address, warm(cluster, address, pause_s=0.0) as load:
         seconds = wait_until(lambda: len(replicas(cluster)) == 2, 120)
         grown = len(load.answers)
         wait_until(lambda: len(load.answers) > grown + 40, 60)
