@@ -32,7 +32,7 @@ STAGES = {
     "corpus": Stage("apollo_ray.corpus", 3),
     "rewrite": Stage("apollo_ray.rewrite", 3, estimates=True),
     "tokenizer": Stage("apollo_ray.tokenizer", 2),
-    "mix": Stage("apollo_ray.mix", 3),
+    "mix": Stage("apollo_ray.mix", 4),
     "train": Stage("apollo_ray.train", 2),
     "evaluate": Stage("apollo_ray.evaluate", 3),
     "serve": Stage("apollo_ray.serve", 1),

@@ -51,9 +51,10 @@ def sequences_of(table: pa.Table) -> pa.Table:
     return pa.table(columns, schema=PACKED_SEQUENCE)
 
 
-def supervised_tokens(table: pa.Table) -> int:
-    """Labels of PACKED_SEQUENCE rows that are not IGNORED."""
-    return int(np.count_nonzero(_values(table["labels"]) != IGNORED))
+def tokens_in(table: pa.Table) -> tuple[int, int]:
+    """Of PACKED_SEQUENCE rows: all, and those whose labels are not IGNORED."""
+    labels = _values(table["labels"])
+    return len(labels), int(np.count_nonzero(labels != IGNORED))
 
 
 def _values(column: pa.ChunkedArray) -> np.ndarray:

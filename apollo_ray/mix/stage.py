@@ -236,7 +236,8 @@ def _write(
     data = [FileEntry(**json.loads(row["entry"])) for row in written]
     wanted = -(-(int(sequences.max()) + 1) // settings.sequences_per_part)
     assert [row["shard"] for row in written] == list(range(wanted)), f"{wanted} parts are due, not {written}"
-    assert sum(row["documents"] for row in written) == len(columns), "an example was lost on its way to a part"
+    for counted, expected in (("documents", len(columns)), ("tokens", columns.length.sum(dtype=np.int64))):
+        assert sum(row[counted] for row in written) == expected, f"{counted} were lost on their way to a part"
     return data, sum(row["supervised"] for row in written)
 
 
@@ -253,17 +254,17 @@ def _place(table: pa.Table, store: Store, directory: str, sequences_per_part: in
 
 
 def _write_parts(table: pa.Table, store: Store, directory: str) -> pa.Table:
-    written: dict[str, list[Any]] = {"shard": [], "entry": [], "documents": [], "supervised": []}
+    written: dict[str, list[Any]] = {"shard": [], "entry": [], "documents": [], "tokens": [], "supervised": []}
     for shard in sorted(set(table["shard"].to_pylist())):
         rows = table.filter(pc.equal(table["shard"], shard))
         part = shards.sequences_of(rows)
         # Unique to the attempt: a task that is tried again must not write over what another reads.
         entry = store.write_table(f"{directory}/data", part, f"part-{shard:06d}-{uuid.uuid4().hex[:12]}{ARROW}")
-        values = (shard, json.dumps(vars(entry)), rows.num_rows, shards.supervised_tokens(part))
+        values = (shard, json.dumps(vars(entry)), rows.num_rows, *shards.tokens_in(part))
         for name, value in zip(written, values, strict=True):
             written[name].append(value)
-    schema = pa.schema(zip(written, (pa.int64(), pa.string(), pa.int64(), pa.int64()), strict=True))
-    return pa.table(written, schema=schema)
+    types = (pa.int64(), pa.string(), pa.int64(), pa.int64(), pa.int64())
+    return pa.table(written, schema=pa.schema(zip(written, types, strict=True)))
 
 
 def _remove_work(context: Context[StageSettings]) -> None:

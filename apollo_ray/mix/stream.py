@@ -43,9 +43,11 @@ _COLUMNS = ("pack", "copy", *_NUMBERS)
 
 @dataclass(frozen=True)
 class Stream:
-    """N examples, in no order that means anything. `pack` int32 (place in `works`), `row` int32 (place in the pack),
-    `id` uint64, `copy` int16, `piece` int32, `sample_class` int8 (in CLASSES), `lang` int16 (in `langs`), `source`
-    int16 (in `sources`), `length` int32 (tokens)."""
+    """N examples. Those of a pack are together, in the order of `works`; else their order means nothing.
+
+    `pack` int32 (place in `works`), `row` int32 (place in the pack), `id` uint64, `copy` int16, `piece` int32,
+    `sample_class` int8 (in CLASSES), `lang` int16 (in `langs`), `source` int16 (in `sources`), `length` int32 (tokens).
+    """
 
     works: tuple[str, ...]
     langs: tuple[str, ...]
@@ -126,6 +128,8 @@ def repeated(stream: Stream, tokens: int, seed: int) -> Stream:
         parts.append(drawn[: np.searchsorted(ends, share, side="right")])
     rows = np.concatenate(parts)
     taken_before = np.repeat([*range(passes), passes], [*[len(stream)] * passes, len(rows) - passes * len(stream)])
+    together = np.argsort(rows, kind="stable")
+    rows, taken_before = rows[together], taken_before[together]
     columns = {item.name: getattr(stream, item.name)[rows] for item in fields(Stream) if item.name in _COLUMNS}
     columns["copy"] = (columns["copy"] + copies * taken_before).astype(np.int16)
     return replace(stream, **columns)

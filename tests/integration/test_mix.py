@@ -102,13 +102,14 @@ def assert_same(one: Result, other: Result) -> None:
     assert one.summary == other.summary
 
 
-def test_any_cut_of_the_work_gives_the_same_bytes(mix: Mix, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole, rows = mix({"one": [ROWS], "texts": [TEXTS]})
+@pytest.mark.parametrize("budget", [{}, {"tokens": 250_000}], ids=["one pass", "a budget of two passes and a part"])
+def test_any_cut_of_the_work_gives_the_same_bytes(mix: Mix, monkeypatch: pytest.MonkeyPatch, budget: dict) -> None:
+    whole, rows = mix({"one": [ROWS], "texts": [TEXTS]}, **budget)
     assert len(whole.data) > 3
     shuffled = random.Random(1).sample(ROWS, len(ROWS))
     cuts = [shuffled[at : at + 60] for at in range(0, len(shuffled), 60)]
     monkeypatch.setattr(stage.dataset, "BYTES_PER_BLOCK", 1)  # a block a part
-    other, _ = mix({"two": cuts[:3], "one": cuts[3:], "texts": [TEXTS[9:], TEXTS[:9]]}, bytes_per_task=20_000)
+    other, _ = mix({"two": cuts[:3], "one": cuts[3:], "texts": [TEXTS[9:], TEXTS[:9]]}, bytes_per_task=20_000, **budget)
     assert_same(whole, other)
     assert len(rows) == whole.summary["sequences"] == sum(entry.rows for entry in whole.data)
     assert whole.summary["tokens"] == sum(len(rows.row(number).input_ids) for number in range(len(rows)))

@@ -234,7 +234,7 @@ def test_settings_refuse_what_cannot_be(settings, wrong: dict, message: str) -> 
 )
 def test_a_budget_repeats_the_stream_and_leaves_no_row_out(settings, make_stream, lengths, passes, share, seed) -> None:
     classes = [number % 2 for number in range(len(lengths))]
-    stream = make_stream(classes, length=lengths)
+    stream = make_stream(classes, length=lengths, pack=[number // 7 for number in range(len(lengths))])
     budget = int(sum(lengths) * (passes + share))
     found = repeated(stream, budget, seed)
     assert budget - 2 * max(lengths) <= found.length.sum() <= budget
@@ -243,6 +243,7 @@ def test_a_budget_repeats_the_stream_and_leaves_no_row_out(settings, make_stream
     assert len(times) == len(lengths)
     assert len({*zip(found.id.tolist(), found.copy.tolist(), strict=True)}) == len(found)  # no copy comes twice
     assert all(found.length[place] == lengths[row] for place, row in enumerate(found.row))
+    assert sorted(found.pack) == found.pack.tolist() == [row // 7 for row in found.row]
     assert sorted(order(found, settings())) == list(range(len(found)))
 
 
