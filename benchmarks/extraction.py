@@ -1,6 +1,6 @@
 """How often the letter of a written answer is read right: the strict extractor, and the published one.
 
-    python benchmarks/extraction.py [--misses] [--split tune|test|unseen|all]
+    python benchmarks/extraction.py [--misses] [--split tune|test|unseen|later|all]
 
 Three sets (extraction/, extraction/test/, extraction/unseen/) of answers to a question with four options, as models
 write them. `letter` is what a reader takes the answer to be; null where it states none of the options, or more than one
@@ -26,7 +26,7 @@ from apollo_ray.records import LANGUAGES
 
 FOLDER = Path(__file__).resolve().parent / "extraction"
 LETTERS = ("A", "B", "C", "D")
-SPLITS = ("tune", "test", "unseen")
+SPLITS = ("tune", "test", "unseen", "later")
 Extractor = Callable[[dict[str, Any], str], str | None]
 
 
