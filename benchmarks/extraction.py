@@ -2,15 +2,16 @@
 
     python benchmarks/extraction.py [--misses] [--split tune|test|unseen|later|all]
 
-Three sets (extraction/, extraction/test/, extraction/unseen/) of answers to a question with four options, as models
+Four sets (extraction/, and test/, unseen/ and later/ in it) of answers to a question with four options, as models
 write them. `letter` is what a reader takes the answer to be; null where it states none of the options, or more than one
 (a refusal, prose, a term such as "vitamin C", an answer that is only denied). Where an answer corrects itself, its last
 word counts. right: the extractor says the same. wrong: it says another letter, or one where there is none. missed: it
 reads none where there is one.
 
-The rules were made on the first set. The others were scored before any rule had seen their misses: test 99.4 % (written
-together with the first), unseen 86.7 % (written after the rules); nothing was read wrong in either. Their misses have
-been mended since, so all three now guard, and those two figures tell how unseen text fares.
+The rules were made on the first set. The others were scored before any rule had seen their misses: test 99.4 %
+(written together with the first), unseen 86.7 % (written after the rules), later 67.9 % with 2.5 % read wrong (written
+by another author, in as many forms as possible). Their misses have been mended since, so all four now guard, and those
+figures tell how unseen text fares.
 """
 
 import argparse

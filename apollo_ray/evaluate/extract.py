@@ -13,11 +13,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from apollo_ray.evaluate import extract_words as words
+from apollo_ray.evaluate.extract_forms import in_one_form
 from apollo_ray.overlap_index import fold
 
 _PATTERNS = {
     name: words.normal(getattr(words, name))
-    for name in ("CUES", "NEGATIONS", "COPULAS", "AFFIRMED", "CONNECTIVES", "CORRECTIONS")
+    for name in ("CUES", "NEGATIONS", "COPULAS", "AFFIRMED", "CONNECTIVES", "CORRECTIONS", "CONCLUDES")
 }
 _NATIVE = {
     lang: {unicodedata.normalize("NFKC", own): latin for own, latin in letters.items()}
@@ -28,6 +29,7 @@ _NOT_A_WORD = r"(?![A-Za-z0-9_]|['’-]\w)"  # behind a Latin letter; Han may fo
 _NOT_A_NATIVE_WORD = r"(?![\w\u064b-\u0652\u0900-\u0963]|['’-]\w)"
 _BARE_ENDS = re.compile(r"$|\s*\n|\s*:\s*$|[.,;!、。।،؛]|\s*[-–—]\s")
 _CLAUSE_ENDS = re.compile(r"[.,;:!?\n。，；！？।،؛؟、]")
+_SENTENCE_ENDS = re.compile(r"[.!?;\n。！？；।؟](?=\s|$)|[。！？；\n]")
 _MARKUP = re.compile(r"[*`#>\"“”«»\u200b-\u200f\u202a-\u202e\u2066-\u2069\u061c]|[【】]")  # bold, quotes, direction
 _JOINED_BEFORE = re.compile(rf"\b(?:{words.JOINED})\s*$|(?:{words.JOINED_BARE})\s*$|(?<!\w)\w{{1,2}}\s*[,/&+،、]\s*$")
 _BEFORE_LETTER = re.compile(rf"(?:(?:^|\s)(?:{words.BEFORE_LETTER})|{words.BEFORE_LETTER_BARE})\s*$", re.IGNORECASE)
@@ -76,7 +78,7 @@ def extract_letter(text: str, letters: Sequence[str], lang: str, options: Sequen
     is no statement. Read: `B`, `(b)`, `B. Arteries`, `（Ｂ）`, `ب`, `The answer is B`, `正确答案是B`. Not read:
     `A or B`, `I cannot answer`, `(A) is incorrect`, `The answer is B cells`, `E. coli`.
     """
-    plain = _MARKUP.sub("", unicodedata.normalize("NFKC", text)).strip()
+    plain = _MARKUP.sub("", in_one_form(text, letters, lang)).strip()
     languages = list(dict.fromkeys((lang if lang in words.CUES else "en", "en")))
     reader = _Reader(plain, languages, _SCRIPTS.get(lang, _SCRIPTS[""]))
     if re.fullmatch(r"[a-z][.):]?", plain):
@@ -84,8 +86,7 @@ def extract_letter(text: str, letters: Sequence[str], lang: str, options: Sequen
     else:
         letter = _resolved(reader.at_line_starts(), [*reader.after_cues(), *reader.affirmed()], reader)
     if letter is None and not reader.found:
-        meant = [own for own, option in zip(letters, options, strict=False) if fold(option) == fold(plain)]
-        return meant[0] if len(meant) == 1 and fold(plain) else None
+        return _meant(plain, letters, options, reader)
     if letter is None or letter not in letters or (options and _contradicted(plain, letter, letters, options)):
         return None
     return letter
@@ -101,6 +102,23 @@ def _resolved(starts: list[tuple[int, str]], cued: list[tuple[int, str]], reader
     earlier = [at for at, letter in stated if letter != last]
     taken_back = bool(earlier) and reader.corrects(earlier[-1], place)
     return last if last != _AMBIGUOUS and (not earlier or taken_back) else None
+
+
+def _meant(plain: str, letters: Sequence[str], options: Sequence[str], reader: "_Reader") -> str | None:
+    """The letter of the one option that the text is, but for an article or its letter, or concludes with."""
+    whole, named = fold(plain), [fold(option) for option in options]
+    inside = [place for place, option in enumerate(named) if option and option in whole]
+    if len(inside) != 1 or inside[0] >= len(letters):
+        return None
+    letter, option = letters[inside[0]], named[inside[0]]
+    before = whole.removesuffix(option).split()
+    if whole.endswith(option) and len(before) <= 1:
+        is_other = len(before) == 1 and len(before[0]) == 1 and before[0].upper() in set(letters) - {letter}
+        return None if is_other or (before and reader.denies(plain)) else letter
+    last = [part for part in _SENTENCE_ENDS.split(plain) if part.strip()][-1]
+    said = re.sub(r" (?:है|हैं|होगा|होगी)$", "", fold(last))  # the verb ends a sentence in Hindi
+    concluded = said.endswith(option) and reader.concludes(last) and not reader.denies(last)
+    return letter if concluded else None
 
 
 def _contradicted(plain: str, letter: str, letters: Sequence[str], options: Sequence[str]) -> bool:
@@ -148,6 +166,12 @@ class _Reader:
                 stated.append((match.start(), self.script.latin(match)))
         return stated
 
+    def denies(self, text: str) -> bool:
+        return self._found("NEGATIONS", text)
+
+    def concludes(self, text: str) -> bool:
+        return self._found("CONCLUDES", text)
+
     def corrects(self, start: int, end: int) -> bool:
         """Whether the words from one statement to the next take the first back."""
         return self._found("CORRECTIONS", self.text[start:end])
@@ -168,9 +192,12 @@ class _Reader:
         behind = after.lstrip()
         if self._starts("AFFIRMED", behind) and (announced or not is_bare or self.languages[0] == "zh"):
             return self.script.latin(match)
+        if announced and re.match(r"\s*\(", after):  # the answer is A (warfarin)
+            return self.script.latin(match)
         if is_bare and not _BARE_ENDS.match(after):
             # "A: ..." at the start of a line may mean "answer", as Q does "question".
-            follows = self._starts("CONNECTIVES", behind) or (announced and behind.startswith(":"))
+            named = behind.startswith(":") and not self._starts("NEGATIONS", behind[1:].lstrip())
+            follows = self._starts("CONNECTIVES", behind) or named
             is_item = re.fullmatch(r"(?:选项|项)[.。]?", behind)
             return self.script.latin(match) if (announced and follows) or is_item else None
         if not is_bare and (self._starts("COPULAS", behind) or self._starts("NEGATIONS", behind)):
@@ -178,8 +205,8 @@ class _Reader:
         return self.script.latin(match)
 
     def _low_letter_at(self, start: int) -> str | None:
-        """`the answer is b`: a small letter counts at the end of the text alone, being a word in many languages."""
-        match = re.compile(r"\s*([a-z])\s*[.)]?\s*$").match(self.text, start)
+        """`the answer is b`: a small letter counts where its clause ends alone, being a word in many languages."""
+        match = re.compile(r"\s*([a-z])(?:\s*[.)]?\s*(?:$|\n)|\.\s|,\s|\s*\()").match(self.text, start)
         self.found = self.found or bool(match)
         return match[1].upper() if match else None
 

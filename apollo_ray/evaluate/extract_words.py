@@ -22,21 +22,31 @@ CUES = {
     r"|\bmakes\s+(?:option\s+)?"
     r"|\b(?:choose|chose|select|pick|go\s+with)\s+(?:the\s+)?(?:option\s+|choice\s+|answer\s+|letter\s+)?"
     r"|\b(?:it\s+is|it's|it\s+would\s+be|it\s+must\s+be)\s+(?:option\s+)?"
-    r"|^(?:so|thus|hence|therefore),?\s+(?:option\s+)?|^(?:option|choice|letter)\s+",
-    "zh": r"(?:答案|选(?:择|项)?(?:选项)?)\s*(?:应[该当]?)?\s*(?:[是为选]\s*:?|:)?\s*(?:选项)?|应[该当]?[是为]\s*",
-    "hi": r"(?:उत्तर|जवाब|विकल्प)\s*(?:है\s*:?|:|-)?\s*(?:विकल्प\s*)?|सबसे\s+(?:अच्छी|उपयुक्त)\s+दवा\s+",
-    "es": r"\b(?:respuesta|opción|alternativa)(?:\s+(?:correcta|adecuada|apropiada|acertada|exacta|final|verdadera))?"
+    r"|^(?:so|thus|hence|therefore),?\s+(?:option\s+)?|^(?:option|choice|letter)\s+"
+    r"|\b(?:leaves|leaving)\s+(?:us\s+with\s+)?only\s+(?:option\s+)?|^(?:in\s+)?conclusion\s*[:,]\s*"
+    r"|\b(?:among|of)\s+(?:these|those|them|the\s+(?:four|options|choices))\s+(?:is|would\s+be)\s+(?:option\s+)?"
+    r"|\bresponse\s*:\s*|\bans\s*[:.]\s*",
+    "zh": r"(?:答案|选(?:择|项)?(?:选项)?)\s*(?:应[该当]?)?\s*(?:[是为选]\s*:?|:)?\s*(?:选项)?|应[该当]?[是为]\s*"
+    r"|最(?:符合|可能|合适|恰当|适合|佳|正确)的?[^\s,。;:A-Z]{0,6}是\s*(?:选项)?|只剩下?\s*(?:选项)?|^答\s*:\s*",
+    "hi": r"(?:उत्तर|जवाब|विकल्प)\s*(?:है\s*:?|:|-)?\s*(?:विकल्प\s*)?|सबसे\s+(?:अच्छी|उपयुक्त)\s+दवा\s+"
+    r"|(?:बचता|बचा)\s+(?:है\s+)?(?:केवल|सिर्फ|बस)\s+(?:विकल्प\s+)?",
+    "es": r"\b(?:respuesta|opción|alternativa)"
+    r"(?:\s+(?:correcta|adecuada|apropiada|acertada|exacta|final|definitiva|verdadera))?"
     rf"\s*(?:(?:es|sería)\s*:?|:)\s*{_OPTION_ES}"
-    rf"|\bcorrecta\s*(?:es|:)\s*{_OPTION_ES}|\b(?:elijo|elegiría|escojo|selecciono|marco)\s+{_OPTION_ES}"
+    rf"|\bcorrecta\s*(?:es|:)\s*{_OPTION_ES}"
+    rf"|\b(?:elijo|elegiría|escojo|selecciono|marco|marcaría|me\s+quedo\s+con)\s+{_OPTION_ES}"
     rf"|\b(?:es|sería)\s+la\s+(?:opción\s+|respuesta\s+)?|\bde\s+elección\s+es\s+(?:el\s+|la\s+)?"
-    r"|^(?:sin\s+duda(?:\s+alguna)?,?\s+)?la\s+|^(?:la\s+)?(?:opción|letra|alternativa)\s+",
-    "fr": r"\b(?:réponse|option|proposition)(?:\s+(?:correcte|exacte|juste|finale|adéquate))?\s*"
+    r"|^(?:sin\s+duda(?:\s+alguna)?,?\s+)?la\s+|^(?:la\s+)?(?:opción|letra|alternativa)\s+"
+    r"|\bs[oó]lo\s+(?:nos\s+)?queda\s+(?:la\s+)?|^(?:en\s+)?conclusión\s*:\s*(?:la\s+)?",
+    "fr": r"\b(?:réponse|option|proposition)(?:\s+(?:correcte|exacte|juste|finale|adéquate|à\s+retenir))?\s*"
     rf"(?:(?:est|serait)\s*:?|:)\s*(?:donc\s+)?{_OPTION_FR}"
-    rf"|\b(?:choisis|choisirais|sélectionne|opte\s+pour)\s+{_OPTION_FR}|\bs'agit\s+de\s+{_OPTION_FR}"
+    rf"|\b(?:choisis|choisirais|sélectionne|opte\s+pour|faut\s+répondre)\s+{_OPTION_FR}|\bs'agit\s+de\s+{_OPTION_FR}"
     rf"|\bc'est\s+{_OPTION_FR}|\bde\s+choix\s+est\s+(?:le\s+|la\s+)?"
-    r"|^(?:sans\s+(?:aucun\s+)?doute,?\s+)?la\s+|^(?:l')?(?:option|lettre|proposition)\s+",
+    r"|^(?:sans\s+(?:aucun\s+)?doute,?\s+)?la\s+|^(?:l')?(?:option|lettre|proposition)\s+"
+    r"|\bne\s+reste\s+que\s+(?:la\s+)?|^(?:en\s+)?conclusion\s*:\s*|[,:]\s*réponse\s+(?=[A-F]\s*\.?\s*$)",
     "ar": r"(?:ال)?(?:[إا]جابة|[إا]جابتي|جواب|خيار)(?:\s+(?:الصحيحة?|الأنسب|النهائية?))?"
-    r"(?:\s+(?:على|عن)\s+هذا\s+السؤال)?\s*(?:(?:هي|هو)\s*:?|:|-)?\s*(?:الخيار\s+|الحرف\s+)?|(?:أختار|اخترت|نختار)\s+(?:الخيار\s+)?|^الحرف\s+|المناسب\s+هو\s+",
+    r"(?:\s+(?:على|عن)\s+هذا\s+السؤال)?\s*(?:(?:هي|هو)\s*:?|:|-)?\s*(?:الخيار\s+|الحرف\s+)?|(?:أختار|اخترت|نختار)\s+(?:الخيار\s+)?|^الحرف\s+|المناسب\s+هو\s+"
+    r"|لم\s+يبق\s+(?:إلا|سوى)\s+(?:الخيار\s+)?",
 }
 """After which a letter is a statement."""
 
@@ -46,7 +56,7 @@ NEGATIONS = {
     "hi": r"(?:सही\s+)?नहीं|(?<!\S)न(?!\S)|गलत|ग़लत|अगर|यदि",
     "es": r"\b(?:no|ni|si|dudo|incorrect[ao]|fals[ao])\b",
     "fr": r"\b(?:ne|pas|ni|si|mauvaise|fausse?|faux|incorrecte?)\b|\bn'",
-    "ar": r"ليس|\bلا\b|لم\b|إذا|خاطئ|خط[أا]|غير",
+    "ar": r"ليس|\bلا\b|لم\b|إذا|خاطئ|خط[أا]|غير|كذلك",
 }
 """In the clause before a cue, or right after a letter, they make the statement something else."""
 
@@ -63,20 +73,20 @@ COPULAS = {
 AFFIRMED = {
     "en": r"is\s+(?:the\s+)?(?:correct|right)\b",
     "zh": r"(?:选项|项)?是?正确(?!吗)",
-    "hi": r"(?:ही\s+)?सही\s+(?:उत्तर\s+)?(?:है(?!\s*नहीं)|होगा)",
-    "es": r"es\s+(?:la\s+)?correcta\b",
-    "fr": r"est\s+(?:la\s+)?(?:bonne|correcte|exacte|juste)\b",
-    "ar": r"(?:هو|هي)?\s*(?:ال)?صحيحة?\b",
+    "hi": r"(?:ही\s+)?(?:सही|(?:सबसे\s+)?उपयुक्त|ठीक)\s+(?:उत्तर\s+)?(?:है(?!\s*नहीं)|होगा)",
+    "es": r"es\s+(?:la\s+)?(?:correcta|verdadera)\b",
+    "fr": r"est\s+(?:la\s+)?(?:bonne|correcte?|exacte?|juste|vraie?)\b",
+    "ar": r"(?:هو|هي)?\s*ف?(?:ال)?صحيحة?\b",
 }
 """Right after a letter they state it."""
 
 CONNECTIVES = {
-    "en": r"(?:because|since|the\s+best|the\s+right|the\s+correct|rather\s+than|instead\s+of|and\s+not|not)\b",
-    "zh": r"(?:选项|项)(?!.{0,2}[错误不])|因为|而不是",
-    "hi": r"(?:है|होगा)(?!\s*(?:नहीं|या))|क्योंकि|चुन",
+    "en": r"(?:because|since|the\s+best|the\s+right|the\s+correct|rather\s+than|instead\s+of|and\s+not|not|here)\b",
+    "zh": r"(?:选项|项)(?!.{0,2}[错误不])|因为|而不是|了",
+    "hi": r"(?:है|होगा)(?!\s*(?:नहीं|या))|क्योंकि|चुन|को\s+(?:ही\s+)?चुन|ही\s+(?:निकलता|आता|है|होगा)",
     "es": r"(?:porque|ya que|y\s+no)\b",
-    "fr": r"(?:car|parce que|et\s+non|plutôt\s+que)\b",
-    "ar": r"لأن|حيث|وليس",
+    "fr": r"(?:car|parce que|et\s+non|plutôt\s+que|qui\s+convient)\b",
+    "ar": r"لأن|حيث|وليس|أي(?!\w)|نظر[اً]|بسبب",
 }
 """May follow a bare letter that a cue announces. Any other word makes it part of a term: B cells, C peptide."""
 
@@ -84,15 +94,55 @@ CORRECTIONS = {
     "en": r"\b(?:no|wait|actually|correction|sorry|rather|i\s+mean|reflection|second\s+thoughts?|final(?:ly)?)\b",
     "zh": r"不对|更正|抱歉|其实|等等|不,|最终|最后",
     "hi": r"नहीं|माफ़|क्षमा|बल्कि|वास्तव में|अंतिम|अंततः",
-    "es": r"\b(?:no|perdón|mejor\s+dicho|en\s+realidad|corrijo|corrección|finalmente|final)\b",
-    "fr": r"\b(?:non|pardon|plutôt|en\s+fait|correction|finalement|finale)\b",
-    "ar": r"\bلا\b|عفو|بل\b|تصحيح|في الواقع|النهائي|في النهاية",
+    "es": r"\b(?:no|perdón|mejor\s+dicho|en\s+realidad|corrijo|corrección|finalmente|final|definitiva|equivoqu\w+)\b",
+    "fr": r"\b(?:non|pardon|plutôt|en\s+fait|correction|erratum|finalement|finale)\b",
+    "ar": r"\bلا\b|عفو|عذر|بل\b|تصحيح|في الواقع|النهائي|في النهاية",
 }
 """Between two statements they take the first back."""
+
+CONCLUDES = {
+    "en": r"\b(?:so|thus|hence|therefore)\b",
+    "zh": r"因此|所以|故|可见",
+    "hi": r"इसलिए|अतः",
+    "es": r"\b(?:por\s+(?:lo\s+)?tanto|de\s+modo\s+que|así\s+que|por\s+eso|entonces)\b",
+    "fr": r"\b(?:donc|ainsi|par\s+conséquent)\b",
+    "ar": r"إذن|لذا|لذلك|يعني\s+أن",
+}
+"""In the last sentence of an answer they say that it ends with what was asked for."""
 
 JOINED = r"or|and|nor|o|u|y|ou|et"
 JOINED_BARE = "या|और|तथा|أو|و|或者?|还是|和|与|及"
 """Words between two letters: whole ones, and those that scripts write without spaces around."""
+
+ORDINALS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "en": (
+        ("first", "second", "third", "fourth", "fifth", "last"),
+        (r"\b(?:the\s+)?(?P<nth>{})\s+(?:option|choice|alternative|answer|one)\b",),
+    ),
+    "zh": (
+        ("第一", "第二", "第三", "第四", "第五", "最后一"),
+        (r"(?P<nth>{})(?:个选项|项|个)",),
+    ),
+    "hi": (
+        ("पहला", "दूसरा", "तीसरा", "चौथा", "पाँचवाँ", "आखिरी|अंतिम"),
+        (r"(?P<nth>{})\s+विकल्प",),
+    ),
+    "es": (
+        ("primera", "segunda", "tercera", "cuarta", "quinta", "última"),
+        (r"\b(?:la\s+)?(?P<nth>{})\s+(?:opción|alternativa|respuesta)\b",),
+    ),
+    "fr": (
+        ("première", "deuxième|seconde", "troisième", "quatrième", "cinquième", "dernière"),
+        (r"\b(?:la\s+)?(?P<nth>{})\s+(?:option|proposition|réponse)\b",),
+    ),
+    "ar": (
+        ("الأول", "الثاني", "الثالث", "الرابع", "الخامس", "الأخير"),
+        (r"الخيار\s+(?P<nth>{})(?!\w)",),
+    ),
+}
+"""Of options by their place: words for the first to the fifth and the last, and where they stand beside their noun."""
+
+OPTION = {"en": "option", "zh": "选项", "hi": "विकल्प", "es": "la opción", "fr": "la proposition", "ar": "الخيار"}
 
 BEFORE_LETTER = (
     r"option|choice|answer|letter|la|opción|respuesta|alternativa|letra|réponse|proposition|lettre"

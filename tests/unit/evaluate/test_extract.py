@@ -141,11 +141,14 @@ def labelled():
 
 
 def test_labelled_answers_are_read_right(labelled):
+    sums = Counter()
     for lang in LANGUAGES:
         counts = sum((labelled.tally(labelled.strict, split, lang) for split in labelled.SPLITS), Counter())
-        assert counts.total() >= 100
         assert counts["wrong"] == 0
-        assert counts["right"] >= 0.99 * counts.total()
+        assert counts["right"] >= 0.98 * counts.total()
+        sums += counts
+    assert sums.total() >= 1000
+    assert sums["right"] >= 0.99 * sums.total()
 
 
 @pytest.mark.parametrize(
@@ -179,6 +182,53 @@ def test_the_text_of_one_option_is_its_letter():
     options = ("Artery", "Vein", "vein.", "Lymph")
     assert extract_letter(" artery. ", LETTERS, "en", options) == "A"
     assert extract_letter("Vein", LETTERS, "en", options) is None  # two options say so
-    assert extract_letter("An artery", LETTERS, "en", options) is None
+    assert extract_letter("An artery", LETTERS, "en", options) == "A"
+    assert extract_letter("No artery", LETTERS, "en", options) is None
+    assert extract_letter("It carries blood away, so it is an artery.", LETTERS, "en", options) == "A"
+    assert extract_letter("It carries blood, so it is not an artery.", LETTERS, "en", options) is None
+    assert extract_letter("I would first have to see the artery.", LETTERS, "en", options) is None
     assert extract_letter("B. Artery", LETTERS, "en", options) is None
     assert extract_letter("...", LETTERS, "en", ("", "", "?", "!")) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "lang", "letter"),
+    [
+        ("So $\\boxed{\\text{B}}$", "en", "B"),
+        ("\\boxed{42}", "en", None),
+        ("<answer>C</answer>", "en", "C"),
+        ("<الجواب>A</الجواب>", "ar", "A"),
+        ("<b>C</b> is a vitamin", "en", None),
+        ('{"उत्तर": "B", "कारण": "x"}', "hi", "B"),
+        ('{"vitamin": "C"}', "en", None),
+        ("<think>Perhaps it is A. The answer is A.</think>\nThe answer is D.", "en", "D"),
+        ("<think>The answer is A, or maybe", "en", None),
+        ("B\n\nQuestion: What next?\nA. One\nB. Two\nAnswer: A", "en", "B"),
+        ("正确答案是C。\n下一题：以下哪项？\nA. 一\n答案：A", "zh", "C"),
+        ("Question: Which?\nA. One\nB. Two\n\nResponse: A. One", "en", "A"),
+        ("Ⓑ a vein", "en", "B"),
+        ("③ 右心房", "zh", "C"),
+        ("选（甲）", "zh", "A"),
+        ("The second option is right.", "en", "B"),
+        ("The second option is wrong.", "en", None),
+        ("La última opción es la correcta.", "es", "D"),
+        ("الخيار الثالث هو الصحيح", "ar", "C"),
+        ("第二个选项正确", "zh", "B"),
+        ("- A: wrong ❌\n- B: right ✅\n- C: wrong ❌", "en", "B"),
+        ("- A: right ✅\n- B: right ✅\n- C: wrong ❌", "en", None),
+        ("That leaves only D.", "en", "D"),
+        ("Il ne reste que B.", "fr", "B"),
+        ("Proposition A : fausse.", "fr", None),
+        ("The answer is b, because", "en", "B"),
+        ("Yo marcaría la opción d, porque", "es", "D"),
+        ("Respuesta: C\nMe equivoqué. Respuesta definitiva: D.", "es", "D"),
+        ("Réponse : D\nErratum : la réponse à retenir est donc C.", "fr", "C"),
+    ],
+)
+def test_forms_that_models_write(text, lang, letter):
+    assert extract_letter(text, LETTERS, lang) == letter
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_a_box_reads_the_same_in_any_language(lang):
+    assert extract_letter("$$\\boxed{B}$$", LETTERS, lang) == "B"
