@@ -151,10 +151,10 @@ OPPOSITES = {
 
 # Groups of people: where the passage knows one of a line and the answer another, the answer is about others.
 POPULATIONS = {
-    "en": "man men male males boy boys husband father | woman women female females girl girls wife mother pregnant",
-    "es": "hombre hombres varón varones masculino marido padre | mujer mujeres femenino femenina embarazada embarazadas gestante esposa madre",
-    "fr": "homme hommes garçon garçons masculin mari père | femme femmes fille filles féminin féminine patiente patientes enceinte parturiente épouse mère",
-    "hi": "पुरुष पुरुषों लड़का लड़के लड़कों पति पिता | महिला महिलाओं महिलाएँ महिलाएं स्त्री औरत लड़की लड़कियों गर्भवती पत्नी माता",
-    "ar": "رجل رجال الرجال ذكر ذكور الذكور الرجل | امرأة نساء النساء إناث الإناث أنثى المرأة حامل حوامل الحوامل",
+    "en": "man men male males boy boys husband father gentleman mr lad | woman women female females girl girls wife mother pregnant lady ladies ms mrs",
+    "es": "hombre hombres varón varones masculino marido padre señor | mujer mujeres femenino femenina embarazada embarazadas gestante esposa madre señora mujer niña niñas chica",
+    "fr": "homme hommes garçon garçons masculin mari père | femme femmes fille filles féminin féminine patiente patientes enceinte parturiente épouse mère dame dames fillette",
+    "hi": "पुरुष पुरुषों लड़का लड़के लड़कों पति पिता | महिला महिलाओं महिलाएँ महिलाएं स्त्री औरत लड़की लड़कियों गर्भवती पत्नी माता माँ मां बच्ची नारी",
+    "ar": "رجل رجال الرجال ذكر ذكور الذكور الرجل رجلا فتى صبي | سيدة سيدات السيدة فتاة فتيات امرأة نساء النساء إناث الإناث أنثى المرأة حامل حوامل الحوامل",
     "zh": "男性 男人 男子 男孩 丈夫 父亲 先生 | 女性 女人 女子 女孩 妇女 孕妇 妻子 母亲 女士 产妇",
 }
