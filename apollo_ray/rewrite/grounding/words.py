@@ -16,10 +16,11 @@ from apollo_ray.rewrite.grounding.cues import (
     NEGATIONS,
     NO_NEGATION,
     STOP_WORDS,
+    WITHOUT,
 )
 
 _WORD = regex.compile(r"[\p{L}\p{M}]+(?:['’](?=[st]\b)[\p{L}]+)?|[\p{N}]+")
-_CLAUSE = regex.compile(r"[.!?;:。！？；：।॥؟؛\n]+|[,،，](?!\d)")
+_CLAUSE = regex.compile(r"[.!?;:()。！？；：（）।॥؟؛\n]+|[,،，](?!\d)")
 _SENTENCE = regex.compile(r"[.!?;。！？；।॥؟؛\n]+(?!\d)")
 _ARABIC_PREFIX = regex.compile(r"^(?:وال|فال|بال|كال|لل|ال|و(?=.{3})|ف(?=.{4})|ب(?=.{4})|ل(?=.{4})|س(?=[يتن].{3}))")
 _ARABIC_SUFFIX = regex.compile(r"(?:هما|ات|ون|ين|ها|هم|ية|ان|ه|ة|ا|ي)$")
@@ -61,6 +62,7 @@ _LISTS = {
     "conjunctions": CONJUNCTIONS,
     "hints": HINTS,
     "exceptions": EXCEPTIONS,
+    "without": WITHOUT,
 }
 
 
