@@ -24,6 +24,20 @@ MAY_DENY = {
 }
 """Words by which an answer may tell what the passage denies: "declined" for "did not accept", "rare" for "not common"."""
 
+AFFIXED = {
+    "en": r"un(?!d[ei]r|it|iq|ion|til|iv|ilat|cle|i?form)|non|dis(?:app|cont|agre|prov|miss|perse|courag|advis|allow)|im(?:possib|percep|palpab|perm|proper|prob|mobil)|"
+    r"in(?:visib|suffic|adequ|effect|activ|complet|conclus|depend|signif|stab|capab|abil|accur|toler|frequen|correct|advis|accessib)|ir(?:regular|relevan|respect|revers)|"
+    r"il(?:legal|legib)|asympt|abnorm|.*(?:less|free)$",
+    "es": r"im(?:pos|prob|proced|perm|palp)|in(?:suf|adec|efic|activ|complet|depend|signif|estab|capa|exist|explic|vis|util|neces|alter|dolor|cambi|conven|apren|colo|cier|correct|vari)|"
+    r"des(?:apar|conoc|carta|aconsej|acuerd|provist)|asint|anorm|anomal|irreg|irrelev|irrever|ileg|injust",
+    "fr": r"im(?:poss|prob|perm|palp)|in(?:suf|adapt|effic|activ|compl|depend|signif|stab|capa|exist|expli|vis|util|dolor|chang|conn|cert|habit|dispon|tact|colo)|"
+    r"de(?:pourv|conseil)|asympt|anorm|irreg|irrev|illeg|mecon",
+    "hi": r"अ(?:सा|सं|प्र|नु|स्प|ज्ञ|पर|नि|सु|सम|योग|वै|भा|क्ष)|बे(?:अस|हो)|ला(?:इ|पर)|नि(?:ष्|र्द)|गैर|ग़ैर",
+    "ar": "",
+    "zh": "",
+}
+"""Beginnings (and ends) of words that deny: "un-", "in-", "-less"; of plain words."""
+
 IMPLIED = {
     "en": "afebrile=fever asymptomatic=symptoms symptomless=symptoms painless=pain normal=abnormal,abnormality unremarkable=abnormal,abnormality "
     "unaware=aware unvaccinated=vaccinated untreated=treated impossible=possible unknown=known unclear=clear uncommon=common intolerable=tolerable "
@@ -86,11 +100,14 @@ CONJUNCTIONS = {
     "zh": "",
 }
 
+COORDINATING = {"and", "y", "e", "et", "और"}
+"""Those of CONJUNCTIONS that join words of one clause too: "liver and spleen were not enlarged"."""
+
 NO_NEGATION = {
     "en": "no less than|no more than|not only|not less than|not more than|not longer than|no longer than|no later than|nothing but|not be (?:more|less|longer|higher|lower|older|later|fewer|greater) than|not (?:to )?exceed(?:ing|ed)?|never exceed(?:ing|ed)?|no fewer than|no other than|not until|without exceeding|not to mention|no doubt|whether or not|not necessarily|not just|not merely|if not|or not|why not",
     "es": "no solo|no sólo|no solamente|no únicamente|no obstante|no menos de|no más de|nada más|(?:no|sin) (?:\\w+ )?(?:superar?|supere|superen|exceder|exceda|excedan|sobrepasar|sobrepase|rebasar|rebase)|no hasta|si no|o no|no es que|no dejar de|sin embargo|sin duda|por no decir",
     "fr": "non seulement|pas seulement|pas uniquement|pas plus de|pas moins de|sans (?:dépasser|excéder)|(?:dépasse|dépasser|dépassent|excède|excéder) pas|pas (?:dépasser|excéder)|pas durer plus|pas être supérieure?|sans doute|ou non|ou pas|sinon",
-    "hi": "में मत|मतों|नहीं हो जाता|नहीं हो जाती|नहीं हो जाते|न केवल|ही नहीं|नहीं तो|से (?:अधिक|ज़्यादा|ज्यादा|कम) (?:का |की |के )?(?:नहीं|न हो|न)|या नहीं|नहीं बल्कि|न सिर्फ़|न सिर्फ|जब तक|तब तक",
+    "hi": "में मत|मतों|नहीं हो जाता|नहीं हो जाती|नहीं हो जाते|न केवल|ही नहीं|नहीं तो|से (?:अधिक|ज़्यादा|ज्यादा|कम) (?:का |की |के )?(?:नहीं|न हो|न)|या नहीं|नहीं बल्कि|न सिर्फ़|न सिर्फ|न करने वाल\\S*|न होने वाल\\S*|जब तक|तब तक",
     "ar": "غير أنه|غير أنها|غير أن|لا بد|لم يقل|لم تقل|دون سن|دون ال|دون (?=[0-9٠-٩])|لا يقل عن|لا تقل عن|ما لا يقل|لا يزال|لا تزال|ليس فقط|[لم]ا زال\\w*|لا [يت]زال\\w*|لم [يت]زل\\w*|ما [يت]زال\\w*|أم لا|بلا شك|ليس إلا|لا شك|لا ي?ت?تعدى|لا ي?ت?تخطى|ولا سيما|لا بأس|دون أدنى|لا سيما|لا تقل|لا يقل|لا يتجاوز|لا تتجاوز|لا يزيد|لا تزيد",
 }
 """Set phrases with a word of NEGATIONS that deny nothing; alternatives of a pattern."""
@@ -113,7 +130,7 @@ STOP_WORDS = {
     "patiente patients cas été fait faite",
     "hi": "का की के को से में पर और या कि यह वह ये वे है हैं था थी थे हो होता होती होते हुआ हुई हुए कर करने करता करती करते किया किए की गया गई गए जा जाता जाती जाते भी ही तो ने एक इस उस इन उन "
     "अपने लिए साथ तक बाद पहले जो जिस जिसमें जब लेकिन मगर परंतु क्योंकि सकता सकती सकते रहा रही रहे कुछ कोई लोग लोगों रोगी मरीज़ मरीज",
-    "ar": "في من على إلى عن مع أن إن أو ثم هو هي هم هذا هذه ذلك تلك التي الذي الذين كان كانت يكون تكون قد وقد بعد قبل عند خلال بين حتى كما كل أي بعض ما "
+    "ar": "في من على إلى عن مع أن إن أو ثم هو هي هم هذا هذه ذلك تلك التي الذي الذين كان كانت يكون تكون احد أحد أحدا شيء شيئا سواء قد وقد بعد قبل عند خلال بين حتى كما كل أي بعض ما "
     "لدى له لها لهم به بها فيه فيها منها منه عليه عليها إذا أما لكن ولكن غير أيضا وهو وهي وكان وكانت المريض المرضى مريض",
     "zh": "",
 }

@@ -6,23 +6,28 @@ from functools import cache
 import regex
 
 from apollo_ray.rewrite.grounding.cues import OPPOSITES, POPULATIONS
-from apollo_ray.rewrite.grounding.retelling import turned
+from apollo_ray.rewrite.grounding.retelling import softly_denied, turned
 from apollo_ray.rewrite.grounding.words import Token, plain, plain_set, tokens
 
 SCOPE = 3  # content words that a negation is first of all about
 NEAR = 30  # characters
+CLOSE = 0.55  # share of a clause's words
 ALIKE, LEAST_ALIKE = 0.3, 3  # share of a denying clause's words, and words, that tie it to a clause that affirms
+_ADJECTIVAL = {"غير", "non", "गैर", "非"}  # deny the next word alone
 REACH = 4  # content words around it, in its sentence, that it may be about
 
 
 def negations(answer: Sequence[Token], passage: Sequence[Token], lang: str) -> Iterator[tuple[str, bool]]:
     """(what is denied, whether the answer leaves it denied) of each negation of the passage that the answer speaks of.
 
-    An answer that affirms what the passage denies is wrong, unless the passage affirms it elsewhere.
+    An answer that affirms what the passage denies is wrong, unless the passage affirms it elsewhere; but where a clause
+    of the answer has most of its words from the one that denies, that one is meant.
     """
     affirmed = _affirmed(passage)
     own = {token.stem for token in answer if token.content}
-    denied = {cue.clause for cue in answer if cue.may_deny}
+    denied = softly_denied(answer, passage, frozenset())
+    clauses, told = _stems_of_clauses(passage), list(_stems_of_clauses(answer).values())
+    contrasted = _contrasted(passage)
     own_denied = {token.stem for token in answer if token.content and token.clause in denied}
     excepted = _excepted(passage, lang)
     for clause in turned(answer, passage, lang, excepted):
@@ -35,6 +40,8 @@ def negations(answer: Sequence[Token], passage: Sequence[Token], lang: str) -> I
         shared = (stems & own) - affirmed
         if shared:
             yield said, bool(shared & own_denied)
+        elif _closely(stems & own - own_denied - contrasted[cue.sentence], told, clauses.get(cue.clause, set())):
+            yield said, False
 
 
 def invented(answer: Sequence[Token], passage: Sequence[Token], lang: str) -> Iterator[tuple[str, bool]]:
@@ -69,6 +76,27 @@ def invented(answer: Sequence[Token], passage: Sequence[Token], lang: str) -> It
             yield words, likest[False] < ALIKE or likest[False] - likest[True] < ALIKE
 
 
+def _closely(shared: set[str], told: Sequence[set[str]], denying: set[str]) -> bool:
+    """Does a clause of the answer with a word of `shared` have most of its words from the clause that denies?"""
+    for stems in told:
+        both = stems & denying
+        if stems & shared and len(both) >= max(2, CLOSE * len(stems), CLOSE / 2 * len(denying)):
+            return True
+    return False
+
+
+def _contrasted(text: Sequence[Token]) -> dict[int, set[str]]:
+    """Sentence -> stems that it has more than once: "with and without fever" affirms what it denies."""
+    once: set[tuple[int, str]] = set()
+    found: dict[int, set[str]] = {}
+    for token in text:
+        more = found.setdefault(token.sentence, set())
+        if (token.sentence, token.stem) in once:
+            more.add(token.stem)
+        once.add((token.sentence, token.stem))
+    return found
+
+
 def _excepted(text: Sequence[Token], lang: str) -> set[int]:
     """Clauses of which something is excepted: "nothing but a cough" tells of a cough."""
     words = plain_set(lang, "exceptions")
@@ -90,7 +118,9 @@ def _scopes(text: Sequence[Token], lang: str) -> Iterator[tuple[Token, list[Toke
             behind = _content(text[place + 1 : place + 4 * SCOPE], cue)
             ahead = _content(reversed(text[max(0, place - 4 * SCOPE) : place]), cue)
             first, second = (ahead, behind) if lang == "hi" else (behind, ahead)
-            yield cue, (first or second)[:SCOPE]
+            if cue.word in plain_set(lang, "without"):
+                second = []
+            yield cue, (first or second)[: 1 if cue.word in _ADJECTIVAL else SCOPE]
 
 
 def _content(text: Iterable[Token], cue: Token) -> list[Token]:

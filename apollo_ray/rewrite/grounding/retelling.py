@@ -48,6 +48,20 @@ def reach(clause: Sequence[Token], lang: str) -> tuple[set[str], set[str]]:
     return wide, close
 
 
+def softly_denied(answer: Sequence[Token], passage: Sequence[Token], also: frozenset[str]) -> set[int]:
+    """Clauses of the answer that deny, or may by a word like "avoid" (or one of `also`) that the passage has not.
+
+    Such a word that a clause of the passage has without a negation is no other way to tell one.
+    """
+    denied = {token.clause for token in passage if token.negates}
+    theirs = {token.stem for token in passage if token.clause not in denied}
+    return {
+        token.clause
+        for token in answer
+        if token.negates or ((token.may_deny or token.word in also) and token.stem not in theirs)
+    }
+
+
 def turned(answer: Sequence[Token], passage: Sequence[Token], lang: str, excepted: set[int]) -> Iterator[str]:
     """Clauses of the answer without any word of denial whose likest clause in the passage denies what they tell."""
     hints = plain_set(lang, "hints")
@@ -58,8 +72,9 @@ def turned(answer: Sequence[Token], passage: Sequence[Token], lang: str, excepte
         denies = any(token.negates for token in clause) and place not in excepted
         stems = {token.stem for token in clause if token.content}
         told.append((stems, *reach(clause, lang), denies))
-    for clause in clauses(answer).values():
-        if any(token.may_deny or token.word in hints for token in clause):
+    denied = softly_denied(answer, passage, hints)
+    for place, clause in clauses(answer).items():
+        if place in denied:
             continue
         stems = {token.stem for token in clause if token.content}
         best, affirmed, fits = 0.0, 0.0, False

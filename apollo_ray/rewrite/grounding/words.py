@@ -6,8 +6,11 @@ from functools import cache, lru_cache
 
 import regex
 
+from apollo_ray.rewrite.grounding import units
 from apollo_ray.rewrite.grounding.cues import (
+    AFFIXED,
     CONJUNCTIONS,
+    COORDINATING,
     EXCEPTIONS,
     HAN_NO_NEGATION,
     HINTS,
@@ -19,9 +22,11 @@ from apollo_ray.rewrite.grounding.cues import (
     WITHOUT,
 )
 
+LEAST = 2  # content words before an "and" that joins clauses
 _WORD = regex.compile(r"[\p{L}\p{M}]+(?:['’](?=[st]\b)[\p{L}]+)?|[\p{N}]+")
 _CLAUSE = regex.compile(r"[.!?;:()。！？；：（）।॥؟؛\n]+|[,،，](?!\d)")
 _SENTENCE = regex.compile(r"[.!?;。！？；।॥؟؛\n]+(?!\d)")
+_FUNCTION = regex.compile("[的了是在和或及与也就都而被把这那]|^[能会要可应]")
 _ARABIC_PREFIX = regex.compile(r"^(?:وال|فال|بال|كال|لل|ال|و(?=.{3})|ف(?=.{4})|ب(?=.{4})|ل(?=.{4})|س(?=[يتن].{3}))")
 _ARABIC_SUFFIX = regex.compile(r"(?:هما|ات|ون|ين|ها|هم|ية|ان|ه|ة|ا|ي)$")
 
@@ -77,6 +82,22 @@ def _set_phrases(lang: str) -> regex.Pattern[str]:
 
 
 @cache
+def _times() -> frozenset[str]:
+    """Units of time: whatever is said has some."""
+    return frozenset(plain(form) for form, unit in units.table().items() if unit[0] in ("time", "times"))
+
+
+@cache
+def _affixed(lang: str) -> regex.Pattern[str]:
+    return regex.compile(plain(AFFIXED.get(lang, "")) or r"(?!)")
+
+
+@lru_cache(100_000)
+def _denies(word: str, lang: str) -> bool:
+    return word in plain_set(lang, "may_deny") or bool(_affixed(lang).match(word))
+
+
+@cache
 def _implied(lang: str) -> dict[str, list[str]]:
     entries = (entry.partition("=") for entry in plain(IMPLIED.get(lang, "")).split())
     return {word: denied.split(",") for word, _, denied in entries}
@@ -104,21 +125,23 @@ def tokens(text: str, lang: str) -> list[Token]:
     clauses = [match.start() for match in _CLAUSE.finditer(text)]
     sentences = [match.start() for match in _SENTENCE.finditer(text)]
     negations, stops = plain_set(lang, "negations"), plain_set(lang, "stops")
-    conjunctions, implied, may_deny = plain_set(lang, "conjunctions"), _implied(lang), plain_set(lang, "may_deny")
+    conjunctions, implied, times = plain_set(lang, "conjunctions"), _implied(lang), _times()
     found: list[Token] = []
-    clause = sentence = part = 0
+    clause = sentence = part = words = 0
     for match in _WORD.finditer(text):
         word, start = match[0], match.start()
         while clause < len(clauses) and clauses[clause] < start:
-            clause += 1
+            clause, words = clause + 1, 0
         while sentence < len(sentences) and sentences[sentence] < start:
             sentence += 1
-        part += word in conjunctions
+        if word in conjunctions and (words >= LEAST or word not in COORDINATING):
+            part, words = part + 1, 0
         bare = _ARABIC_PREFIX.sub("", word) if lang == "ar" else word
         negates = word in negations or bare in negations or (lang == "en" and word.endswith("n't"))
-        content = not negates and word not in stops and len(word) > 2 - (lang == "hi") and not word.isdigit()
+        content = not negates and word not in stops and word not in times and len(word) > 2 - (lang == "hi") and not word.isdigit()
         place = clause + part
-        denies = negates or word in may_deny
+        words += content
+        denies = negates or _denies(word, lang)
         found.append(Token(stem(word, lang), word, place, sentence, negates, denies, content, start))
         if word in implied:
             apart = -1 - start  # a clause of its own: the denied words alone are its scope
@@ -147,6 +170,6 @@ def _han_tokens(text: str) -> list[Token]:
             following = text[place + 1 : place + 2]
             pair = character + following if following.isalpha() else character
             denies = negates or character in may_deny
-            content = not negates and len(pair) == 2
+            content = not negates and len(pair) == 2 and not _FUNCTION.search(pair)
             found.append(Token(pair, character, clause, sentence, negates, denies, content, place))
     return found
