@@ -6,7 +6,7 @@ from functools import cache, lru_cache
 
 import regex
 
-from apollo_ray.rewrite.grounding import units
+from apollo_ray.rewrite.grounding import synonyms, units
 from apollo_ray.rewrite.grounding.cues import (
     AFFIXED,
     CONJUNCTIONS,
@@ -49,7 +49,22 @@ _ALEF = str.maketrans("أإآٱى", "ااااي")
 
 @lru_cache(100_000)
 def stem(word: str, lang: str) -> str:
-    """A beginning that inflections share; `word` is plain."""
+    """A beginning that inflections and synonyms share; `word` is plain."""
+    found = _bare(word, lang)
+    return _synonyms(lang).get(found, found)
+
+
+@cache
+def _synonyms(lang: str) -> dict[str, str]:
+    """Stem -> stem of the first of its line."""
+    found: dict[str, str] = {}
+    for line in synonyms.lines(lang):
+        first, *others = (_bare(plain(word), lang) for word in line)
+        found |= {other: first for other in others if other not in found and other != first}
+    return found
+
+
+def _bare(word: str, lang: str) -> str:
     if lang == "ar":
         word = _ARABIC_PREFIX.sub("", word)
         if len(word) > 4:
