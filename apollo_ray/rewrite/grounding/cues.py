@@ -52,6 +52,12 @@ IMPLIED = {
 }
 """Words that hold a negation: word -> what it denies."""
 
+ALWAYS = {
+    "en": "normal negative absent", "es": "normal normales negativo negativa", "fr": "normal normale normaux normales négatif négative",
+    "hi": "सामान्य नकारात्मक", "ar": "طبيعي طبيعية سليم سليمة سلبي سلبية", "zh": "",
+}  # fmt: skip
+"""Of MAY_DENY, those that may tell "no lesion" wherever else the passage has them."""
+
 HINTS = {
     "en": "persistent persisted persisting persists persist despite remain remained remains prevent prevents prevented preventing block blocks blocked inhibit "
     "inhibits inhibited lacks insufficient inadequate insufficiently abnormal abnormality abnormalities unresponsive refractory resistant resistance discontinue discontinued "

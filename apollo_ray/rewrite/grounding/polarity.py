@@ -25,12 +25,12 @@ def negations(answer: Sequence[Token], passage: Sequence[Token], lang: str) -> I
     """
     affirmed = _affirmed(passage)
     own = {token.stem for token in answer if token.content}
-    denied = softly_denied(answer, passage, frozenset())
+    denied = softly_denied(answer, passage, lang)
     clauses, told = _stems_of_clauses(passage), list(_stems_of_clauses(answer).values())
     contrasted = _contrasted(passage)
     own_denied = {token.stem for token in answer if token.content and token.clause in denied}
     excepted = _excepted(passage, lang)
-    for clause in turned(answer, passage, lang, excepted):
+    for clause in turned(answer, passage, lang, excepted, denied):
         yield clause, False
     for cue, scope in _scopes(passage, lang):
         if cue.clause in excepted:

@@ -48,23 +48,26 @@ def reach(clause: Sequence[Token], lang: str) -> tuple[set[str], set[str]]:
     return wide, close
 
 
-def softly_denied(answer: Sequence[Token], passage: Sequence[Token], also: frozenset[str]) -> set[int]:
-    """Clauses of the answer that deny, or may by a word like "avoid" (or one of `also`) that the passage has not.
+def softly_denied(answer: Sequence[Token], passage: Sequence[Token], lang: str) -> set[int]:
+    """Clauses of the answer that deny, or may by a word like "avoid" or "persist" that the passage has not.
 
     Such a word that a clause of the passage has without a negation is no other way to tell one.
     """
+    also, always = plain_set(lang, "hints"), plain_set(lang, "always")
     denied = {token.clause for token in passage if token.negates}
     theirs = {token.stem for token in passage if token.clause not in denied}
     return {
         token.clause
         for token in answer
-        if token.negates or ((token.may_deny or token.word in also) and token.stem not in theirs)
+        if token.negates
+        or ((token.may_deny or token.word in also) and (token.stem not in theirs or token.word in always))
     }
 
 
-def turned(answer: Sequence[Token], passage: Sequence[Token], lang: str, excepted: set[int]) -> Iterator[str]:
-    """Clauses of the answer without any word of denial whose likest clause in the passage denies what they tell."""
-    hints = plain_set(lang, "hints")
+def turned(
+    answer: Sequence[Token], passage: Sequence[Token], lang: str, excepted: set[int], denied: set[int]
+) -> Iterator[str]:
+    """Clauses of the answer, none of `denied`, whose likest clause in the passage denies what they tell."""
     count = Counter(token.stem for token in passage if token.content)
     weight = {stem: number**-0.5 for stem, number in count.items()}
     told = []
@@ -72,7 +75,6 @@ def turned(answer: Sequence[Token], passage: Sequence[Token], lang: str, excepte
         denies = any(token.negates for token in clause) and place not in excepted
         stems = {token.stem for token in clause if token.content}
         told.append((stems, *reach(clause, lang), denies))
-    denied = softly_denied(answer, passage, hints)
     for place, clause in clauses(answer).items():
         if place in denied:
             continue
@@ -88,6 +90,7 @@ def turned(answer: Sequence[Token], passage: Sequence[Token], lang: str, excepte
                     sum(weight[stem] for stem in stems & wide) >= DENIED
                     and sum(weight[stem] for stem in stems & close) >= HEAD
                 )
+        least = ALIKE * (2 if lang == "zh" else 1)  # pairs of characters overlap
         whole = sum(weight.get(stem, 1.0) for stem in stems)
-        if fits and best >= max(ALIKE, affirmed + AHEAD, COVERED * whole):
+        if fits and best >= max(least, affirmed + AHEAD, COVERED * whole):
             yield " ".join(token.word for token in clause)

@@ -9,6 +9,7 @@ import regex
 from apollo_ray.rewrite.grounding import synonyms, units
 from apollo_ray.rewrite.grounding.cues import (
     AFFIXED,
+    ALWAYS,
     CONJUNCTIONS,
     COORDINATING,
     EXCEPTIONS,
@@ -83,6 +84,7 @@ _LISTS = {
     "hints": HINTS,
     "exceptions": EXCEPTIONS,
     "without": WITHOUT,
+    "always": ALWAYS,
 }
 
 
