@@ -47,7 +47,10 @@ def support(answer: str, passage: str, lang: str, context: str = "") -> Support:
     facts += [(f"negation {text!r}", fine) for text, fine in negations(said, given, lang)]
     facts += [(f"denial {text!r}", fine) for text, fine in invented(said, given, lang)]
     if lang != "zh":  # whose words hold the characters of units: 周围, 今天
-        facts += [(f"unit {one.text!r}", bears_out(told, one)) for one in loose(folded, answered)]
+        facts += [
+            (f"unit {one.text!r}", bears_out(told, one) or rounded(one, folded, told))
+            for one in loose(folded, answered)
+        ]
     facts += [(f"drug {text!r}", fine) for text, fine in drugs(answer, source, lang)]
     for kind in ("opposites", "populations"):
         facts += [(f"{kind} {text!r}", fine) for text, fine in opposites(answer, source, lang, kind)]

@@ -86,7 +86,7 @@ WITHOUT = {
     "en": "without no absence lack lacked lacking free nor neither",
     "es": "sin ni ningún ninguna ninguno ausencia",
     "fr": "sans aucun aucune ni absence",
-    "hi": "बिना बगैर बग़ैर रहित के",
+    "hi": "बिना बगैर बग़ैर रहित",
     "ar": "دون بدون غير عدم بلا انعدام غياب",
     "zh": "无 無 非",
 }
@@ -110,11 +110,11 @@ COORDINATING = {"and", "y", "e", "et", "और"}
 """Those of CONJUNCTIONS that join words of one clause too: "liver and spleen were not enlarged"."""
 
 NO_NEGATION = {
-    "en": "no less than|no more than|not only|not less than|not more than|not longer than|no longer than|no later than|nothing but|not be (?:more|less|longer|higher|lower|older|later|fewer|greater) than|not (?:to )?exceed(?:ing|ed)?|never exceed(?:ing|ed)?|no fewer than|no other than|not until|without exceeding|not to mention|no doubt|whether or not|not necessarily|not just|not merely|if not|or not|why not",
-    "es": "no solo|no sólo|no solamente|no únicamente|no obstante|no menos de|no más de|nada más|(?:no|sin) (?:\\w+ )?(?:superar?|supere|superen|exceder|exceda|excedan|sobrepasar|sobrepase|rebasar|rebase)|no hasta|si no|o no|no es que|no dejar de|sin embargo|sin duda|por no decir",
-    "fr": "non seulement|pas seulement|pas uniquement|pas plus de|pas moins de|sans (?:dépasser|excéder)|(?:dépasse|dépasser|dépassent|excède|excéder) pas|pas (?:dépasser|excéder)|pas durer plus|pas être supérieure?|sans doute|ou non|ou pas|sinon",
+    "en": "with (?:and|or) without|without (?:and|or) with|no less than|no more than|not only|not less than|not more than|not longer than|no longer than|no later than|nothing but|not be (?:more|less|longer|higher|lower|older|later|fewer|greater) than|not (?:to )?exceed(?:ing|ed)?|never exceed(?:ing|ed)?|no fewer than|no other than|not until|without exceeding|not to mention|no doubt|whether or not|not necessarily|not just|not merely|if not|or not|why not",
+    "es": "con (?:y|o) sin|sin (?:y|o) con|no solo|no sólo|no solamente|no únicamente|no obstante|no menos de|no más de|nada más|(?:no|sin) (?:\\w+ )?(?:superar?|supere|superen|exceder|exceda|excedan|sobrepasar|sobrepase|rebasar|rebase)|no hasta|si no|o no|no es que|no dejar de|sin embargo|sin duda|por no decir",
+    "fr": "avec (?:et|ou) sans|sans (?:et|ou) avec|non seulement|pas seulement|pas uniquement|pas plus de|pas moins de|sans (?:dépasser|excéder)|(?:dépasse|dépasser|dépassent|excède|excéder) pas|pas (?:dépasser|excéder)|pas durer plus|pas être supérieure?|sans doute|ou non|ou pas|sinon",
     "hi": "में मत|मतों|नहीं हो जाता|नहीं हो जाती|नहीं हो जाते|न केवल|ही नहीं|नहीं तो|से (?:अधिक|ज़्यादा|ज्यादा|कम) (?:का |की |के )?(?:नहीं|न हो|न)|या नहीं|नहीं बल्कि|न सिर्फ़|न सिर्फ|न करने वाल\\S*|न होने वाल\\S*|जब तक|तब तक",
-    "ar": "غير أنه|غير أنها|غير أن|لا بد|لم يقل|لم تقل|دون سن|دون ال|دون (?=[0-9٠-٩])|لا يقل عن|لا تقل عن|ما لا يقل|لا يزال|لا تزال|ليس فقط|[لم]ا زال\\w*|لا [يت]زال\\w*|لم [يت]زل\\w*|ما [يت]زال\\w*|أم لا|بلا شك|ليس إلا|لا شك|لا ي?ت?تعدى|لا ي?ت?تخطى|ولا سيما|لا بأس|دون أدنى|لا سيما|لا تقل|لا يقل|لا يتجاوز|لا تتجاوز|لا يزيد|لا تزيد",
+    "ar": "مع (?:أو )?و?(?:بدون|دون)|غير أنه|غير أنها|غير أن|لا بد|لم يقل|لم تقل|دون سن|دون ال|دون (?=[0-9٠-٩])|لا يقل عن|لا تقل عن|ما لا يقل|لا يزال|لا تزال|ليس فقط|[لم]ا زال\\w*|لا [يت]زال\\w*|لم [يت]زل\\w*|ما [يت]زال\\w*|أم لا|بلا شك|ليس إلا|لا شك|لا ي?ت?تعدى|لا ي?ت?تخطى|ولا سيما|لا بأس|دون أدنى|لا سيما|لا تقل|لا يقل|لا يتجاوز|لا تتجاوز|لا يزيد|لا تزيد",
 }
 """Set phrases with a word of NEGATIONS that deny nothing; alternatives of a pattern."""
 

@@ -9,7 +9,7 @@ from apollo_ray.rewrite.grounding.quantities import Quantity
 
 _BEFORE = 24  # characters of the answer in which a word says that an amount is not exact
 _BEHIND = 14
-_ROUGHLY = 0.07
+_ROUGHLY, _WITHIN = 0.1, 1.4  # "about"; "less than", "more than"
 _ABOUT = re.compile(
     unicodedata.normalize(
         "NFKC",
@@ -23,7 +23,21 @@ _ABOUT = re.compile(
 _MORE, _MORE_THAN = re.compile(r"\s?[个]?[多余]"), 1.5  # 四十多 is 41 to 49
 _ROUND_WORDS = re.compile(r"(?:aine|centenar|decena|veintena|treintena|dozen|docena|दर्जन)$")
 _ROUGH_BEHIND = re.compile(
-    unicodedata.normalize("NFKC", r"^\s?(?:个|人|例|名)?(?:左右|上下|以上)|से (?:ज़्यादा|ज्यादा|अधिक|कम|ऊपर)|के (?:करीब|क़रीब|आसपास)|تقريبا")
+    unicodedata.normalize(
+        "NFKC", r"^\s?(?:个|人|例|名)?(?:左右|上下|以上)|से (?:ज़्यादा|ज्यादा|अधिक|कम|ऊपर)|के (?:करीब|क़रीब|आसपास)|تقريبا"
+    )
+)
+_LESS = re.compile(
+    unicodedata.normalize(
+        "NFKC",
+        r"(?:\b(?:less than|fewer than|under|within|menos del?|moins d[e'u]?)|不到|未满|少于|أقل من)[^.;]{0,8}$|^ ?से कम",
+    )
+)
+_OVER = re.compile(
+    unicodedata.normalize(
+        "NFKC",
+        r"(?:\b(?:more than|over|above|at least|más del?|plus d[e'u]?)|超过|多于|至少|أكثر من|يزيد)[^.;]{0,8}$|^ ?से (?:ज़्यादा|ज्यादा|अधिक|ऊपर)",
+    )
 )
 _TOTAL = re.compile(
     r"\b(?:in all|total|altogether|together|overall|en tout|en total|en conjunto|juntos|ensemble)\b|共|总|合计|कुल|मिलाकर|إجمال|مجموع|كله"
@@ -47,14 +61,20 @@ def rounded(one: Quantity, text: str, known: Sequence[Quantity]) -> bool:
     end = one.start + len(one.text)
     more = bool(_MORE.match(text, end))
     before, behind = text[max(0, one.start - _BEFORE) : one.start], text[end : end + _BEHIND]
-    if not (more or _ROUND_WORDS.search(one.text) or _ABOUT.search(before) or _ROUGH_BEHIND.search(behind)):
+    less, over = (bool(word.search(before) or word.search(behind)) for word in (_LESS, _OVER))
+    if not (
+        more or less or over or _ROUND_WORDS.search(one.text) or _ABOUT.search(before) or _ROUGH_BEHIND.search(behind)
+    ):
         return False
     for other in known:
-        if other.vague or not (one.dimension is None or (other.dimension == one.dimension and _agree(one.per, other.per))):
+        if other.vague or not (
+            one.dimension is None or (other.dimension == one.dimension and _agree(one.per, other.per))
+        ):
             continue
         amounts = (one.values, other.values) if one.dimension else (one.plain, other.plain)
         for a, b in itertools.product(*amounts):
             near = a <= b <= a * _MORE_THAN if more else abs(a - b) <= _ROUGHLY * max(a, b)
+            near = near or (less and a / _WITHIN <= b <= a) or (over and a <= b <= a * _WITHIN)
             if near and _digits(one) < _digits(other):
                 return True
     return False

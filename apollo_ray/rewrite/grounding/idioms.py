@@ -12,6 +12,7 @@ FRACTIONS = {
 """Of a whole; phrases that tell one are brought to its sign."""
 
 _HAN_DIGITS = {han: str(value) for value, han in enumerate("一二三四五六七八九十", 1)} | {"两": "2"}
+_ONE = {"سنت": "سنة", "شهر": "شهر", "ساعت": "ساعة", "أسبوع": "أسبوع", "يوم": "يوم", "عام": "عام"}
 _HAN_HOURS = _HAN_DIGITS | {"十一": "11", "十二": "12"}
 _HALF_HAN = rf"([{''.join(_HAN_DIGITS)}]|\d+)个半(?=[月小钟星礼世])"
 
@@ -38,7 +39,8 @@ _PHRASES: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
     (r"(?<![^\W\d_])(?:un[ae]? )?(hora|día|semana|mes|año|heure|jour|semaine|mois|an|année) (?:y medi[oa]|et demie?)\b", r"1.5 \1"),
     (r"(?<![\u0621-\u064a])(ساعة|سنة|عاما?|شهرا?|يوما?|أسبوعا?|مترا?|مليارا?|مليونا?) ونصف(?: ال[\u0621-\u064a]+)?", r"1.5 \1"),
     (_HALF_HAN, lambda match: f"{_HAN_DIGITS.get(match[1], match[1])}.5个"),
-    (r"(?<![\u0900-\u097f])सवा (?=घंट|साल|वर्ष|मह|दिन|लीटर|किलो)", "1.25 "),
+    (r"(?<![\u0621-\u064a])(سنت|شهر|ساعت|أسبوع|يوم|عام)(?:ان|ين) ونصف(?: ال[\u0621-\u064a]+)?", lambda match: f"2.5 {_ONE[match[1]]}"),
+    (r"(?<![\u0900-\u097f])सवा (?=घंट|साल|वर्ष|मह|दिन|लीटर|किलो|लाख|करोड़|हज़ार|हजार|सौ)", "1.25 "),
     # parts of an hour, of a dozen, of a year
     (r"\b(?:a |one )?quarter of an hour\b|\b(?:un )?cuarto de hora\b|\b(?:un )?quart d'heure\b", "15 minutes"),
     (r"\bthree[ -]quarters of an hour\b|\btres cuartos de hora\b|\btrois quarts d'heure\b", "45 minutes"),
@@ -80,6 +82,8 @@ _PHRASES: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
     (r"\b(?:(?:in|during) )?(?:his|her|their|the|early|mid|late)[ -](?:early |mid-?|late )?\d{0,2}[1-9]?0['’]?s\b", " "),
     (r"\b(?:his|her|their) (?:early |mid-?|late )?(?:twen|thir|for|fif|six|seven|eigh|nine)ties\b", " "),
     (r"\b(?:los )?años (?:veinte|treinta|cuarenta|cincuenta|sesenta|setenta|ochenta|noventa)\b|\bannées (?:vingt|trente|quarante|cinquante|soixante)\b", " "),
+    (r"\ben la (?:vein|trein|cuaren|cincuen|sesen|seten)tena\b|\b\d0[ -](?:something|odd)\b", " "),
+    (r"第二天", "次日"),
     (r"\b(?:la|sa) (?:tren|quaran|cinquan|soixan)taine\b", " "),
     (r"[\u0900-\u097f]+ के दशक", " "),
     # hours of the afternoon

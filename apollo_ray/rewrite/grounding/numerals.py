@@ -10,7 +10,7 @@ _EN = (
     "zero=0 one=1 two=2 three=3 four=4 five=5 six=6 seven=7 eight=8 nine=9 ten=10 eleven=11 twelve=12 thirteen=13 "
     "fourteen=14 fifteen=15 sixteen=16 seventeen=17 eighteen=18 nineteen=19 twenty=20 thirty=30 forty=40 fifty=50 "
     "sixty=60 seventy=70 eighty=80 ninety=90 hundred=100 thousand=1000 million=1e6 billion=1e9 dozen=12 half=0.5 "
-    "twice=2 thrice=3 once=1 double=2 triple=3 twofold=2 threefold=3 fourfold=4 fivefold=5 tenfold=10"
+    "twice=2 thrice=3 once=1 double=2 triple=3 twofold=2 threefold=3 fourfold=4 fivefold=5 sixfold=6 sevenfold=7 eightfold=8 ninefold=9 tenfold=10"
 )
 _ES = (
     "cero=0 uno=1 un=1 una=1 dos=2 tres=3 cuatro=4 cinco=5 seis=6 siete=7 ocho=8 nueve=9 diez=10 once=11 doce=12 trece=13 "
@@ -61,7 +61,9 @@ JOINERS = {"en": ("and",), "es": ("y",), "fr": ("et",), "ar": ("و",)}
 _HAN_DIGITS = {**{c: i for i, c in enumerate("零一二三四五六七八九")}, "〇": 0, "两": 2, "俩": 2, "廿": 20}
 _HAN_UNITS = {"十": 10, "百": 100, "千": 1000}
 _HAN_LARGE = {"万": 10_000, "亿": 100_000_000}
-HAN = re.compile(r"[½⅓⅔¼¾⅕⅖⅗⅘⅙⅛⅒]|半(?=个?[月天日年小周分])|[零〇一二两三四五六七八九十百千万亿廿]+(?:点[零〇一二三四五六七八九]+)?")
+HAN = re.compile(
+    r"[½⅓⅔¼¾⅕⅖⅗⅘⅙⅛⅒]|半(?=个?[月天日年小周分])|[零〇一二两三四五六七八九十百千万亿廿]+(?:点[零〇一二三四五六七八九]+)?"
+)
 
 
 @cache
@@ -86,6 +88,8 @@ def compose(numbers: list[float], lang: str) -> frozenset[float]:
         return frozenset({0.5, 1.5})  # un demi-litre, une et demie
     if numbers == [1000.0] and lang == "ar":
         return frozenset({1000.0, 2000.0})  # the accusative of one thousand is the nominative of two
+    if lang != "ar" and len(numbers) == 2 and numbers[0] == 1 and numbers[1] >= 10:
+        return frozenset({numbers[1]})  # une quarantaine, one dozen; Arabic has the one of 21 first
     total = current = 0.0
     for number in numbers:
         if number >= 1000:

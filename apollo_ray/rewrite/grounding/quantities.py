@@ -29,6 +29,7 @@ _CLOSE = 1e-3
 _CALENDAR = 0.015
 _WEEKS = 0.09  # six weeks are a month and a half
 _WEEK_S, _MONTH_S = 604800.0, 2629800.0
+_DATES = 3  # the first and second of something need not be counted
 _COUNTED = 5  # things of a list that a reader counts at a glance
 LOOSE = {"times", "dose form", "fold"}  # "3 x 1", "three tablets a day": the figure counts
 _BOTH = re.compile(
@@ -39,8 +40,8 @@ _BOTH = re.compile(
 @dataclass(frozen=True)
 class Quantity:
     """`values`: possible readings, times the unit's size. `dimension` is None where no unit is known; `per`: the
-    dimensions that it is divided by. `plain`: without the unit's size. `word`: not written in figures. `vague`: bears out
-    others and is no fact itself, as an ordinal."""
+    dimensions that it is divided by. `plain`: without the unit's size. `word`: not written in figures. `vague`: bears
+    out others, and is a fact itself only where it dates something: "the ninth day"."""
 
     values: frozenset[float]
     plain: frozenset[float]
@@ -77,7 +78,12 @@ def quantities(text: str, lang: str) -> list[Quantity]:
         if unit and not _is_unit(text, number, unit, lang):
             unit = None
         following = numbers[place + 1] if place + 1 < len(numbers) else None
-        if unit is None and following and not (number.word and max(number.values) < 1) and _JOINED.fullmatch(text, number.end, following.start):
+        if (
+            unit is None
+            and following
+            and not (number.word and max(number.values) < 1)
+            and _JOINED.fullmatch(text, number.end, following.start)
+        ):
             waiting.append(number)
             continue
         for one in [*waiting, number]:
@@ -266,7 +272,8 @@ def is_fact(one: Quantity, text: str, known: Sequence[Quantity]) -> bool:
     what the passage lists: such a count is a fact where the passage counts something too.
     """
     if one.vague:
-        return False
+        hour = text[: one.start].endswith("الساعة ال")  # which may be told from noon or from midnight
+        return max(one.plain) >= _DATES and (one.dimension == "time" or max(one.plain) > _COUNTED) and not hour
     if one.word and one.plain == {1.0} and one.dimension not in ("time", "dose form"):
         return False
     if one.text in numerals.MANY:
@@ -301,7 +308,11 @@ def same(other: Quantity, one: Quantity) -> bool:
 
 def _size(one: Quantity) -> float:
     """Seconds of its unit."""
-    return next((value / plain for value in one.values for plain in one.plain if plain), 0.0) if len(one.values) == 1 else 0.0
+    return (
+        next((value / plain for value in one.values for plain in one.plain if plain), 0.0)
+        if len(one.values) == 1
+        else 0.0
+    )
 
 
 def _meet(left: frozenset[float], right: frozenset[float], close: float = _CLOSE) -> bool:

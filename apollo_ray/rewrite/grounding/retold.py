@@ -49,7 +49,7 @@ def retold(known: Sequence[Quantity], source: str) -> list[Quantity]:
         if _OUT_OF.fullmatch(between):
             shares = frozenset(100 * a / b for a in one.plain for b in following.plain if b and a <= b)
             found.append(replace(one, values=shares, plain=shares, dimension="share", per=()))
-        found += _derived(one, following, between)
+        found += _derived(one, following, between, source)
     for one in known:
         if one.dimension is None and one.word and max(one.plain) < 1:  # a third, without a unit
             shares = frozenset(100 * part for part in one.plain)
@@ -73,7 +73,7 @@ def retold(known: Sequence[Quantity], source: str) -> list[Quantity]:
     return found + mentioned(source)
 
 
-def _derived(one: Quantity, following: Quantity, between: str) -> list[Quantity]:
+def _derived(one: Quantity, following: Quantity, between: str, source: str) -> list[Quantity]:
     """What two quantities in a row come to: years between two dates, a dose times its number a day."""
     if len(between) > _NEAR or _END.search(between):
         return []
@@ -82,11 +82,14 @@ def _derived(one: Quantity, following: Quantity, between: str) -> list[Quantity]
         spans = frozenset((b - a) * _YEAR_S for a, b in pairs if _YEARS[0] <= a < b <= _YEARS[1])
         years = frozenset(span / _YEAR_S for span in spans)
         return [replace(one, values=spans, plain=years, dimension="time")] if spans else []
-    if one.dimension == "mass" and following.dimension == "times":
-        totals = frozenset(a * b for a in one.values for b in following.plain)
-        plains = frozenset(a * b for a in one.plain for b in following.plain)
-        return [replace(one, values=totals, plain=plains)]
-    return []
+    if one.dimension != "mass":
+        return []
+    times = following.plain if following.dimension == "times" else frozenset()
+    if following.dimension == "time" and _EVERY.search(source, max(0, following.start - 12), following.start):
+        times = frozenset(_DAY_S / seconds for seconds in following.values if seconds)
+    totals = frozenset(a * b for a in one.values for b in times)
+    plains = frozenset(a * b for a in one.plain for b in times)
+    return [replace(one, values=totals, plain=plains)] if times else []
 
 
 def numbered(source: str) -> list[Quantity]:

@@ -155,7 +155,13 @@ def tokens(text: str, lang: str) -> list[Token]:
             part, words = part + 1, 0
         bare = _ARABIC_PREFIX.sub("", word) if lang == "ar" else word
         negates = word in negations or bare in negations or (lang == "en" and word.endswith("n't"))
-        content = not negates and word not in stops and word not in times and len(word) > 2 - (lang == "hi") and not word.isdigit()
+        content = (
+            not negates
+            and word not in stops
+            and word not in times
+            and len(word) > 2 - (lang == "hi")
+            and not word.isdigit()
+        )
         place = clause + part
         words += content
         denies = negates or _denies(word, lang)
