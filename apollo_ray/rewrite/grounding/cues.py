@@ -24,19 +24,6 @@ MAY_DENY = {
 }
 """Words by which an answer may tell what the passage denies: "declined" for "did not accept", "rare" for "not common"."""
 
-AFFIXED = {
-    "en": r"un(?!d[ei]r|it|iq|ion|til|iv|ilat|cle|i?form)|non|dis(?:app|cont|agre|prov|miss|perse|courag|advis|allow)|im(?:possib|percep|palpab|perm|proper|prob|mobil)|"
-    r"in(?:visib|suffic|adequ|effect|activ|complet|conclus|depend|signif|stab|capab|abil|accur|toler|frequen|correct|advis|accessib)|ir(?:regular|relevan|respect|revers)|"
-    r"il(?:legal|legib)|asympt|abnorm|.*(?:less|free)$",
-    "es": r"im(?:pos|prob|proced|perm|palp)|in(?:suf|adec|efic|activ|complet|depend|signif|estab|capa|exist|explic|vis|util|neces|alter|dolor|cambi|conven|apren|colo|cier|correct|vari)|"
-    r"des(?:apar|conoc|carta|aconsej|acuerd|provist)|asint|anorm|anomal|irreg|irrelev|irrever|ileg|injust",
-    "fr": r"im(?:poss|prob|perm|palp)|in(?:suf|adapt|effic|activ|compl|depend|signif|stab|capa|exist|expli|vis|util|dolor|chang|conn|cert|habit|dispon|tact|colo)|"
-    r"de(?:pourv|conseil)|asympt|anorm|irreg|irrev|illeg|mecon",
-    "hi": r"अ(?:सा|सं|प्र|नु|स्प|ज्ञ|पर|नि|सु|सम|योग|वै|भा|क्ष)|बे(?:अस|हो)|ला(?:इ|पर)|नि(?:ष्|र्द)|गैर|ग़ैर",
-    "ar": "",
-    "zh": "",
-}
-"""Beginnings (and ends) of words that deny: "un-", "in-", "-less"; of plain words."""
 
 IMPLIED = {
     "en": "afebrile=fever asymptomatic=symptoms symptomless=symptoms painless=pain normal=abnormal,abnormality unremarkable=abnormal,abnormality "
@@ -52,11 +39,6 @@ IMPLIED = {
 }
 """Words that hold a negation: word -> what it denies."""
 
-ALWAYS = {
-    "en": "normal negative absent", "es": "normal normales negativo negativa", "fr": "normal normale normaux normales négatif négative",
-    "hi": "सामान्य नकारात्मक", "ar": "طبيعي طبيعية سليم سليمة سلبي سلبية", "zh": "",
-}  # fmt: skip
-"""Of MAY_DENY, those that may tell "no lesion" wherever else the passage has them."""
 
 HINTS = {
     "en": "persistent persisted persisting persists persist despite remain remained remains prevent prevents prevented preventing block blocks blocked inhibit "
@@ -82,15 +64,6 @@ HINTS = {
 }
 """Words by which a passage may tell what an answer denies: "persistent" for "did not go away"."""
 
-WITHOUT = {
-    "en": "without no absence lack lacked lacking free nor neither",
-    "es": "sin ni ningún ninguna ninguno ausencia",
-    "fr": "sans aucun aucune ni absence",
-    "hi": "बिना बगैर बग़ैर रहित",
-    "ar": "دون بدون غير عدم بلا انعدام غياب",
-    "zh": "无 無 非",
-}
-"""Of NEGATIONS, those that deny only what stands next behind them."""
 
 EXCEPTIONS = {
     "en": "except save besides until till", "es": "salvo excepto sino hasta", "fr": "sauf excepté hormis jusqu", "hi": "सिवाय अलावा जब", "ar": "سوى إلا حتى", "zh": "除",
@@ -106,8 +79,6 @@ CONJUNCTIONS = {
     "zh": "",
 }
 
-COORDINATING = {"and", "y", "e", "et", "और"}
-"""Those of CONJUNCTIONS that join words of one clause too: "liver and spleen were not enlarged"."""
 
 NO_NEGATION = {
     "en": "with (?:and|or) without|without (?:and|or) with|no less than|no more than|not only|not less than|not more than|not longer than|no longer than|no later than|nothing but|not be (?:more|less|longer|higher|lower|older|later|fewer|greater) than|not (?:to )?exceed(?:ing|ed)?|never exceed(?:ing|ed)?|no fewer than|no other than|not until|without exceeding|not to mention|no doubt|whether or not|not necessarily|not just|not merely|if not|or not|why not",

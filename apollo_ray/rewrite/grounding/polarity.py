@@ -6,32 +6,27 @@ from functools import cache
 import regex
 
 from apollo_ray.rewrite.grounding.cues import OPPOSITES, POPULATIONS
-from apollo_ray.rewrite.grounding.retelling import softly_denied, turned
 from apollo_ray.rewrite.grounding.words import Token, plain, plain_set, tokens
 
 SCOPE = 3  # content words that a negation is first of all about
 NEAR = 30  # characters
-CLOSE = 0.55  # share of a clause's words
+LEAST_SHARED = 2  # content words that make a clause of the answer tell one of the passage
 ALIKE, LEAST_ALIKE = 0.3, 3  # share of a denying clause's words, and words, that tie it to a clause that affirms
-_ADJECTIVAL = {"غير", "non", "गैर", "非"}  # deny the next word alone
 REACH = 4  # content words around it, in its sentence, that it may be about
 
 
 def negations(answer: Sequence[Token], passage: Sequence[Token], lang: str) -> Iterator[tuple[str, bool]]:
     """(what is denied, whether the answer leaves it denied) of each negation of the passage that the answer speaks of.
 
-    An answer that affirms what the passage denies is wrong, unless the passage affirms it elsewhere; but where a clause
-    of the answer has most of its words from the one that denies, that one is meant.
+    An answer that affirms what the passage denies is wrong, unless the passage affirms it elsewhere; or the clause
+    of the answer is like no other than the one that denies.
     """
     affirmed = _affirmed(passage)
     own = {token.stem for token in answer if token.content}
-    denied = softly_denied(answer, passage, lang)
-    clauses, told = _stems_of_clauses(passage), list(_stems_of_clauses(answer).values())
-    contrasted = _contrasted(passage)
+    denied = {cue.clause for cue in answer if cue.may_deny}
     own_denied = {token.stem for token in answer if token.content and token.clause in denied}
+    retold = _retold(answer, passage, denied)
     excepted = _excepted(passage, lang)
-    for clause in turned(answer, passage, lang, excepted, denied):
-        yield clause, False
     for cue, scope in _scopes(passage, lang):
         if cue.clause in excepted:
             continue
@@ -40,7 +35,7 @@ def negations(answer: Sequence[Token], passage: Sequence[Token], lang: str) -> I
         shared = (stems & own) - affirmed
         if shared:
             yield said, bool(shared & own_denied)
-        elif _closely(stems & own - own_denied - contrasted[cue.sentence], told, clauses.get(cue.clause, set())):
+        elif any(stems & clause for clause in retold.get(cue.clause, ())):
             yield said, False
 
 
@@ -51,11 +46,9 @@ def invented(answer: Sequence[Token], passage: Sequence[Token], lang: str) -> It
     about count twice. A word that may tell a denial ("awaiting trials" for "not settled") counts as one.
     """
     hints = plain_set(lang, "hints")
-    softly = [token for token in passage if token.may_deny or token.word in hints]
-    denying = {token.clause for token in softly}
+    denying = {token.clause for token in passage if token.may_deny or token.word in hints}
     implied = {token.sentence for token in passage if token.clause < 0}
     denying |= {token.clause for token in passage if token.sentence in implied}
-    denying_sentences = {token.sentence for token in softly} | implied
     known = _stems_of_clauses(passage)
     sentence = {token.clause: token.sentence for token in passage}
     excepted = _excepted(answer, lang)
@@ -66,34 +59,27 @@ def invented(answer: Sequence[Token], passage: Sequence[Token], lang: str) -> It
         if clause in about and clause not in excepted:
             weights = {stem: 1 + (stem in about[clause]) for stem in stems}
             likest = {True: 0.0, False: 0.0}
+            near = {sentence[other] for other in denying if known.get(other, set()) & about[clause]}
             for other, theirs in known.items():
                 shared = stems & theirs
-                plainly = sentence[other] not in denying_sentences and shared & about[clause]
-                if other in denying or (plainly and len(shared) >= LEAST_ALIKE):
+                if other in denying or (len(shared) >= LEAST_ALIKE and sentence[other] not in near):
                     alike = sum(weights[stem] for stem in shared) / sum(weights.values())
                     likest[other in denying] = max(likest[other in denying], alike)
             words = " ".join(token.word for token in answer if token.clause == clause)
             yield words, likest[False] < ALIKE or likest[False] - likest[True] < ALIKE
 
 
-def _closely(shared: set[str], told: Sequence[set[str]], denying: set[str]) -> bool:
-    """Does a clause of the answer with a word of `shared` have most of its words from the clause that denies?"""
-    for stems in told:
-        both = stems & denying
-        if stems & shared and len(both) >= max(2, CLOSE * len(stems), CLOSE / 2 * len(denying)):
-            return True
-    return False
-
-
-def _contrasted(text: Sequence[Token]) -> dict[int, set[str]]:
-    """Sentence -> stems that it has more than once: "with and without fever" affirms what it denies."""
-    once: set[tuple[int, str]] = set()
-    found: dict[int, set[str]] = {}
-    for token in text:
-        more = found.setdefault(token.sentence, set())
-        if (token.sentence, token.stem) in once:
-            more.add(token.stem)
-        once.add((token.sentence, token.stem))
+def _retold(answer: Sequence[Token], passage: Sequence[Token], denied: set[int]) -> dict[int, list[set[str]]]:
+    """Clause of the passage -> stems of each clause of the answer, none of `denied`, that tells it and no other."""
+    clauses = _stems_of_clauses(passage)
+    found: dict[int, list[set[str]]] = {}
+    for clause, stems in _stems_of_clauses(answer).items():
+        shared = {other: len(stems & known) for other, known in clauses.items()}
+        most = max(shared.values(), default=0)
+        if clause not in denied and most >= max(LEAST_SHARED, len(stems) / 3):
+            best = [other for other, count in shared.items() if count == most]
+            if len(best) == 1:
+                found.setdefault(best[0], []).append(stems)
     return found
 
 
@@ -118,9 +104,7 @@ def _scopes(text: Sequence[Token], lang: str) -> Iterator[tuple[Token, list[Toke
             behind = _content(text[place + 1 : place + 4 * SCOPE], cue)
             ahead = _content(reversed(text[max(0, place - 4 * SCOPE) : place]), cue)
             first, second = (ahead, behind) if lang == "hi" else (behind, ahead)
-            if cue.word in plain_set(lang, "without"):
-                second = []
-            yield cue, (first or second)[: 1 if cue.word in _ADJECTIVAL else SCOPE]
+            yield cue, (first or second)[:SCOPE]
 
 
 def _content(text: Iterable[Token], cue: Token) -> list[Token]:

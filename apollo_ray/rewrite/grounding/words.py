@@ -6,12 +6,8 @@ from functools import cache, lru_cache
 
 import regex
 
-from apollo_ray.rewrite.grounding import synonyms, units
 from apollo_ray.rewrite.grounding.cues import (
-    AFFIXED,
-    ALWAYS,
     CONJUNCTIONS,
-    COORDINATING,
     EXCEPTIONS,
     HAN_NO_NEGATION,
     HINTS,
@@ -20,14 +16,11 @@ from apollo_ray.rewrite.grounding.cues import (
     NEGATIONS,
     NO_NEGATION,
     STOP_WORDS,
-    WITHOUT,
 )
 
-LEAST = 2  # content words before an "and" that joins clauses
 _WORD = regex.compile(r"[\p{L}\p{M}]+(?:['’](?=[st]\b)[\p{L}]+)?|[\p{N}]+")
-_CLAUSE = regex.compile(r"[.!?;:()。！？；：（）।॥؟؛\n]+|[,،，](?!\d)")
+_CLAUSE = regex.compile(r"[.!?;:。！？；：।॥؟؛\n]+|[,،，](?!\d)")
 _SENTENCE = regex.compile(r"[.!?;。！？；।॥؟؛\n]+(?!\d)")
-_FUNCTION = regex.compile("[的了是在和或及与也就都而被把这那]|^[能会要可应]")
 _ARABIC_PREFIX = regex.compile(r"^(?:وال|فال|بال|كال|لل|ال|و(?=.{3})|ف(?=.{4})|ب(?=.{4})|ل(?=.{4})|س(?=[يتن].{3}))")
 _ARABIC_SUFFIX = regex.compile(r"(?:هما|ات|ون|ين|ها|هم|ية|ان|ه|ة|ا|ي)$")
 
@@ -50,22 +43,7 @@ _ALEF = str.maketrans("أإآٱى", "ااااي")
 
 @lru_cache(100_000)
 def stem(word: str, lang: str) -> str:
-    """A beginning that inflections and synonyms share; `word` is plain."""
-    found = _bare(word, lang)
-    return _synonyms(lang).get(found, found)
-
-
-@cache
-def _synonyms(lang: str) -> dict[str, str]:
-    """Stem -> stem of the first of its line."""
-    found: dict[str, str] = {}
-    for line in synonyms.lines(lang):
-        first, *others = (_bare(plain(word), lang) for word in line)
-        found |= {other: first for other in others if other not in found and other != first}
-    return found
-
-
-def _bare(word: str, lang: str) -> str:
+    """A beginning that inflections share; `word` is plain."""
     if lang == "ar":
         word = _ARABIC_PREFIX.sub("", word)
         if len(word) > 4:
@@ -83,8 +61,6 @@ _LISTS = {
     "conjunctions": CONJUNCTIONS,
     "hints": HINTS,
     "exceptions": EXCEPTIONS,
-    "without": WITHOUT,
-    "always": ALWAYS,
 }
 
 
@@ -96,22 +72,6 @@ def plain_set(lang: str, which: str) -> frozenset[str]:
 @cache
 def _set_phrases(lang: str) -> regex.Pattern[str]:
     return regex.compile(rf"\b{'[وف]?' if lang == 'ar' else ''}(?:{plain(NO_NEGATION[lang])})\b")
-
-
-@cache
-def _times() -> frozenset[str]:
-    """Units of time: whatever is said has some."""
-    return frozenset(plain(form) for form, unit in units.table().items() if unit[0] in ("time", "times"))
-
-
-@cache
-def _affixed(lang: str) -> regex.Pattern[str]:
-    return regex.compile(plain(AFFIXED.get(lang, "")) or r"(?!)")
-
-
-@lru_cache(100_000)
-def _denies(word: str, lang: str) -> bool:
-    return word in plain_set(lang, "may_deny") or bool(_affixed(lang).match(word))
 
 
 @cache
@@ -142,29 +102,21 @@ def tokens(text: str, lang: str) -> list[Token]:
     clauses = [match.start() for match in _CLAUSE.finditer(text)]
     sentences = [match.start() for match in _SENTENCE.finditer(text)]
     negations, stops = plain_set(lang, "negations"), plain_set(lang, "stops")
-    conjunctions, implied, times = plain_set(lang, "conjunctions"), _implied(lang), _times()
+    conjunctions, implied, may_deny = plain_set(lang, "conjunctions"), _implied(lang), plain_set(lang, "may_deny")
     found: list[Token] = []
-    clause = sentence = part = words = 0
+    clause = sentence = part = 0
     for match in _WORD.finditer(text):
         word, start = match[0], match.start()
         while clause < len(clauses) and clauses[clause] < start:
-            clause, words = clause + 1, 0
+            clause += 1
         while sentence < len(sentences) and sentences[sentence] < start:
             sentence += 1
-        if word in conjunctions and (words >= LEAST or word not in COORDINATING):
-            part, words = part + 1, 0
+        part += word in conjunctions
         bare = _ARABIC_PREFIX.sub("", word) if lang == "ar" else word
         negates = word in negations or bare in negations or (lang == "en" and word.endswith("n't"))
-        content = (
-            not negates
-            and word not in stops
-            and word not in times
-            and len(word) > 2 - (lang == "hi")
-            and not word.isdigit()
-        )
+        content = not negates and word not in stops and len(word) > 2 - (lang == "hi") and not word.isdigit()
         place = clause + part
-        words += content
-        denies = negates or _denies(word, lang)
+        denies = negates or word in may_deny
         found.append(Token(stem(word, lang), word, place, sentence, negates, denies, content, start))
         if word in implied:
             apart = -1 - start  # a clause of its own: the denied words alone are its scope
@@ -193,6 +145,6 @@ def _han_tokens(text: str) -> list[Token]:
             following = text[place + 1 : place + 2]
             pair = character + following if following.isalpha() else character
             denies = negates or character in may_deny
-            content = not negates and len(pair) == 2 and not _FUNCTION.search(pair)
+            content = not negates and len(pair) == 2
             found.append(Token(pair, character, clause, sentence, negates, denies, content, place))
     return found
