@@ -2,9 +2,9 @@
 
     python benchmarks/grounding.py --data ../shared/data
 
-benchmarks/grounding/LANG.jsonl: used while the rules were made. benchmarks/grounding/test/LANG.jsonl: written before
-the rules took their present form, and not used for them. An item names its passage (file, row, characters) and has a
-question, a true answer, and answers with one fact changed each.
+benchmarks/grounding/LANG.jsonl and test/LANG.jsonl there: used while the rules were made. blind/LANG.jsonl: written by
+another author who had seen neither the rules nor the other sets. An item names its passage (file, row, characters) and
+has a question, a true answer, and answers with one fact changed each.
 """
 
 import argparse
@@ -46,7 +46,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     chosen = parser.parse_args()
-    for name, folder in (("used while the rules were made", HERE), ("not seen by the rules", HERE / "test")):
+    for name, folder in (
+        ("used while the rules were made", HERE),
+        ("used too", HERE / "test"),
+        ("by another author", HERE / "blind"),
+    ):
         print(f"\n{name}: found of all, by what was changed\n")
         print(f"| | true answers refused | {' | '.join(KINDS)} | numbers, doses, units, negations |")
         print("|---|" + "---|" * (len(KINDS) + 2))

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 from apollo_ray.rewrite.grounding.alignment import misplaced
 from apollo_ray.rewrite.grounding.drugs import drugs
+from apollo_ray.rewrite.grounding.estimates import ratios, rounded, summed
 from apollo_ray.rewrite.grounding.notation import fold
 from apollo_ray.rewrite.grounding.polarity import invented, negations, opposites
 from apollo_ray.rewrite.grounding.quantities import bears_out, is_fact, quantities
-from apollo_ray.rewrite.grounding.retold import loose, retold
+from apollo_ray.rewrite.grounding.retold import loose, numbered, retold
 from apollo_ray.rewrite.grounding.words import tokens
 
 
@@ -28,10 +29,17 @@ def support(answer: str, passage: str, lang: str, context: str = "") -> Support:
     """`context` (title, question) bears out facts as the passage does."""
     source = f"{passage}\n{context}"
     known = quantities(source, lang)
-    told, folded = retold(known, fold(source)), fold(answer)
+    told, folded = retold(known, fold(source)) + numbered(source), fold(answer)
     answered, words, read = quantities(answer, lang), tokens(folded, lang), tokens(fold(source), lang)
+    shares = ratios(answered, folded, told)
     facts = [
-        (f"quantity {one.text!r}", bears_out(told, one) and not misplaced(one, answered, words, known, told, read))
+        (
+            f"quantity {one.text!r}",
+            (bears_out(told, one) and not misplaced(one, answered, words, known, told, read))
+            or one.start in shares
+            or rounded(one, folded, told)
+            or summed(one, folded, known),
+        )
         for one in answered
         if is_fact(one, folded, known)
     ]
@@ -39,7 +47,10 @@ def support(answer: str, passage: str, lang: str, context: str = "") -> Support:
     facts += [(f"negation {text!r}", fine) for text, fine in negations(said, given, lang)]
     facts += [(f"denial {text!r}", fine) for text, fine in invented(said, given, lang)]
     if lang != "zh":  # whose words hold the characters of units: 周围, 今天
-        facts += [(f"unit {one.text!r}", bears_out(told, one)) for one in loose(folded, answered)]
+        facts += [
+            (f"unit {one.text!r}", bears_out(told, one) or rounded(one, folded, told))
+            for one in loose(folded, answered)
+        ]
     facts += [(f"drug {text!r}", fine) for text, fine in drugs(answer, source, lang)]
     for kind in ("opposites", "populations"):
         facts += [(f"{kind} {text!r}", fine) for text, fine in opposites(answer, source, lang, kind)]

@@ -2,10 +2,19 @@
 
 import re
 import unicodedata
+from functools import lru_cache
+
+from apollo_ray.rewrite.grounding import idioms
 
 
+@lru_cache(256)
 def fold(text: str) -> str:
-    """Digits in ASCII, lower case, without the vowel marks of Arabic; as long as it matters for `start`."""
+    """Digits in ASCII, lower case, without the vowel marks of Arabic, set phrases that tell amounts in figures."""
+    text = re.sub(r"</?su[bp]>", "", text)
+    text = re.sub(r"(?<=\d)\.?[ªº](?=\s[^\W\d_]{3})(?!\s(?:[Cc]els|[Cc]ent|[Ff]ahr|axil))", "", text)  # 3ª semana
+    for sign, value in idioms.FRACTIONS.items():
+        if sign in text:
+            text = re.sub(rf"(?<=\d)\s?{sign}", f"{value:.3g}"[1:], text).replace(sign, f" {sign} ")  # 3½
     text = unicodedata.normalize(
         "NFKC",
         text.replace("´", "'")
@@ -16,15 +25,19 @@ def fold(text: str) -> str:
         .replace("º", "°"),
     ).casefold()
     text = re.sub("[\u064b-\u0652\u0640\u200b-\u200f]", "", text)
+    text = re.sub(r" (\d+)\u2044(\d+) ", lambda match: _SIGNS.get((match[1], match[2]), match[0]), text)
     text = re.sub(r"(?<=\d)°(\d)(?=\s?c)", r".\1 °", text)  # 39°1C
     text = re.sub(r"/\s?m\s?(?=[23]\b)", "/m", text)
     text = re.sub(r"(?<=\bq)\s?(?=\d{1,2}\s?h\b)", " ", text)  # q8h
     text = re.sub(r"(?<=\d)(mg|g|ml|cm|mm)?\s?[x×*]\s?(?=\d)", r" \1 x ", text)  # 1x0.625 mg, 2gx3
     text = re.sub(r"(?<=\d)\s?h\s?(\d\d)(?:\s?min\w*)?(?!\d)", r" h \1 minutes", text)  # 1h30
     text = re.sub(r"(?<=\b\d):(?=\d\d\b)|(?<=\b\d\d):(?=\d\d\b)", ".", text)  # times of day
-    text = re.sub(r"\bhalf an? ", "half ", text.replace("and a half", "half"))
     text = re.sub(r"(?<=\d)،(?=\d{3}(?!\d))", ",", text)
-    return "".join(str(unicodedata.decimal(c)) if c.isdecimal() else c for c in text)
+    text = "".join(str(unicodedata.decimal(c)) if c.isdecimal() else c for c in text)
+    return re.sub(r"\bhalf an? ", "half ", idioms.figures(text).replace("and a half", "half"))
+
+
+_SIGNS = {tuple(unicodedata.normalize("NFKC", sign).split("\u2044")): sign for sign in idioms.FRACTIONS}
 
 
 def readings(figure: str) -> frozenset[float]:

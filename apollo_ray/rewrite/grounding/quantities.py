@@ -22,10 +22,14 @@ _HAN_LIST = re.compile(r"(?<=\d),(?=\d{1,2}(?!\d))")  # "0,1,6个月" are three
 _SHORT_YEAR = re.compile(r"0\d年|\d\d年\s?\d{1,2}月|\d\d年(?:底|初|末|起|[上下]半年)")  # 09年, 10年3月
 _AND_A_HALF = re.compile(r"\s?(?:et demie?|y medi[oa]|ونصف|半)(?![^\W\d_])")
 _GLUED = re.compile(r"(?<![^\W\d_])j$|[a-zà-ÿ]{5}$")  # French: j45 is the 45th day; "weight was1kg"
+_GLUED_UNIT = re.compile(r"(?:mg|kg|cm|mm|ml|mcg|μg)\b")
 _TEN_PERCENT = "成"
+_PART = re.compile(rf"({numerals.HAN.pattern}|\d+)分之({numerals.HAN.pattern}|\d+)")
 _CLOSE = 1e-3
 _CALENDAR = 0.015
 _WEEKS = 0.09  # six weeks are a month and a half
+_WEEK_S, _MONTH_S = 604800.0, 2629800.0
+_DATES = 3  # the first and second of something need not be counted
 _COUNTED = 5  # things of a list that a reader counts at a glance
 LOOSE = {"times", "dose form", "fold"}  # "3 x 1", "three tablets a day": the figure counts
 _BOTH = re.compile(
@@ -36,7 +40,8 @@ _BOTH = re.compile(
 @dataclass(frozen=True)
 class Quantity:
     """`values`: possible readings, times the unit's size. `dimension` is None where no unit is known; `per`: the
-    dimensions that it is divided by. `plain`: without the unit's size. `word`: not written in figures."""
+    dimensions that it is divided by. `plain`: without the unit's size. `word`: not written in figures. `vague`: bears
+    out others, and is a fact itself only where it dates something: "the ninth day"."""
 
     values: frozenset[float]
     plain: frozenset[float]
@@ -45,6 +50,7 @@ class Quantity:
     text: str
     start: int
     word: bool = False
+    vague: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,7 @@ class _Number:
     start: int
     end: int
     word: bool
+    vague: bool = False
 
 
 def quantities(text: str, lang: str) -> list[Quantity]:
@@ -71,7 +78,12 @@ def quantities(text: str, lang: str) -> list[Quantity]:
         if unit and not _is_unit(text, number, unit, lang):
             unit = None
         following = numbers[place + 1] if place + 1 < len(numbers) else None
-        if unit is None and following and _JOINED.fullmatch(text, number.end, following.start):
+        if (
+            unit is None
+            and following
+            and not (number.word and max(number.values) < 1)
+            and _JOINED.fullmatch(text, number.end, following.start)
+        ):
             waiting.append(number)
             continue
         for one in [*waiting, number]:
@@ -111,7 +123,7 @@ def _quantity(text: str, number: _Number, unit: re.Match[str] | None) -> Quantit
         number = replace(number, values=number.values | {2000 + v for v in number.values if v < 30 and not number.word})
     year = unit is not None and unit[1] in ("年", "वर्ष", "سنة", "عام") and any(1800 <= v <= 2100 for v in number.values)
     if unit is None or year:
-        return Quantity(number.values, number.values, None, (), shown, number.start, number.word)
+        return Quantity(number.values, number.values, None, (), shown, number.start, number.word, number.vague)
     first = units.lookup(unit[1])
     assert first is not None
     per = []
@@ -122,14 +134,15 @@ def _quantity(text: str, number: _Number, unit: re.Match[str] | None) -> Quantit
     if _AND_A_HALF.match(text, unit.end()):
         number = replace(number, values=frozenset(value + 0.5 for value in number.values))
     values = frozenset(value * first[1] for value in number.values)
-    return Quantity(values, number.values, first[0], tuple(per), shown, number.start, number.word)
+    return Quantity(values, number.values, first[0], tuple(per), shown, number.start, number.word, number.vague)
 
 
 def _numbers(text: str, lang: str) -> list[_Number]:
     found = []
     for match in _FIGURE.finditer(text):
         before = text[match.start() - 1 : match.start()]
-        if before.isascii() and before.isalpha() and not _GLUED.search(text, 0, match.start()):
+        glued = _GLUED.search(text, 0, match.start()) or _GLUED_UNIT.match(text, match.end())
+        if before.isascii() and before.isalpha() and not glued:
             continue  # covid-19 keeps its hyphen; fev1, t4, h1n1 are names
         values, end = readings(match[0].strip()), match.end()
         if power := numerals.SCALE.match(text, end):
@@ -146,7 +159,12 @@ def _numbers(text: str, lang: str) -> list[_Number]:
 
 def _han_numbers(text: str) -> list[_Number]:
     banned = [(match.start(), match.end()) for match in numerals.HAN_NOT_NUMBERS.finditer(text) if match[0] != "百分之"]
-    found = []
+    found: list[_Number] = []
+    for match in _PART.finditer(text):
+        whole, part = (float(one) if one.isdigit() and one.isascii() else numerals.han(one) for one in match.groups())
+        if match[1] != "百" and whole:
+            found.append(_Number(frozenset({part / whole}), *match.span(), True))
+    banned += [(number.start, number.end) for number in found]
     for match in numerals.HAN.finditer(text):
         start, end = match.span()
         body = match[0]
@@ -171,7 +189,7 @@ def _word_pattern(lang: str) -> re.Pattern[str] | None:
     known = numerals.values(lang)
     if not known:
         return None
-    one = "|".join(sorted((re.escape(fold(word)) for word in known), key=len, reverse=True))
+    one = "|".join(sorted((re.escape(fold(word).strip()) for word in known), key=len, reverse=True))
     joiner = "|".join(numerals.JOINERS.get(lang, ()))
     between = (
         r"(?:[\s-]+(?:(?:" + joiner + r")[\s-]+)?|\s+و)"
@@ -185,7 +203,7 @@ def _word_pattern(lang: str) -> re.Pattern[str] | None:
 
 @cache
 def _folded_values(lang: str) -> dict[str, float]:
-    return {fold(word): value for word, value in numerals.values(lang).items()}
+    return {fold(word).strip(): value for word, value in numerals.values(lang).items()}
 
 
 def _word_numbers(text: str, lang: str) -> list[_Number]:
@@ -196,6 +214,7 @@ def _word_numbers(text: str, lang: str) -> list[_Number]:
     found = []
     for match in pattern.finditer(text):
         groups: list[tuple[list[float], int, int]] = []  # "one or two" in a row are two numbers, "forty-five" is one
+        ordinal: set[int] = set()  # ends of groups
         for part in re.finditer(r"[^\s-]+", match[1]):
             word = part[0] if part[0] in known else re.sub("^[وبفلك]?(?:ال)?", "", part[0])
             if word not in known:
@@ -206,7 +225,12 @@ def _word_numbers(text: str, lang: str) -> list[_Number]:
                 groups[-1] = ([*groups[-1][0], value], groups[-1][1], end)
             else:
                 groups.append(([value], start, end))
-        found += [_Number(numerals.compose(words, lang), start, end, True) for words, start, end in groups]
+            if word in numerals.ordinals(lang):
+                ordinal.add(len(groups))
+        found += [
+            _Number(numerals.compose(words, lang), start, end, True, place in ordinal)
+            for place, (words, start, end) in enumerate(groups, 1)
+        ]
     return found
 
 
@@ -247,15 +271,16 @@ def is_fact(one: Quantity, text: str, known: Sequence[Quantity]) -> bool:
     "One" is an article in most languages, "half" and "the two" mean what was named before, and "four drugs" may count
     what the passage lists: such a count is a fact where the passage counts something too.
     """
-    if text[one.start + len(one.text) :].lstrip()[:1] in ("多", "余"):
-        return False  # more than
+    if one.vague:
+        hour = text[: one.start].endswith("الساعة ال")  # which may be told from noon or from midnight
+        return max(one.plain) >= _DATES and (one.dimension == "time" or max(one.plain) > _COUNTED) and not hour
     if one.word and one.plain == {1.0} and one.dimension not in ("time", "dose form"):
         return False
     if one.text in numerals.MANY:
         return False
     if not one.word or one.dimension not in (None, "times"):
         return True
-    if one.plain <= {0.25, 0.333, 0.5, 0.667, 1.0, 1.5, 2.5}:
+    if max(one.plain) < 1 or one.plain <= {1.0, 1.5, 2.5}:
         return False
     if 2.0 in one.plain and _BOTH.search(text[max(0, one.start - 8) : one.start]):
         return False
@@ -266,15 +291,28 @@ def is_fact(one: Quantity, text: str, known: Sequence[Quantity]) -> bool:
 
 def same(other: Quantity, one: Quantity) -> bool:
     """Do the two say the same amount, in whatever unit and notation?"""
+    if {other.dimension, one.dimension} == {"beats", "times"}:  # 80 bpm, 80 times a minute
+        return _meet(other.plain, one.plain)
     if other.dimension and one.dimension and not {other.dimension, one.dimension} <= LOOSE:
         if other.dimension != one.dimension:
             return False
         shared = min(len(other.per), len(one.per))
         if other.dimension == "time" and not _meet(other.plain, one.plain):
             halves = any(plain % 1 == 0.5 for plain in one.plain | other.plain)
-            return _meet(other.values, one.values, _WEEKS if halves else _CALENDAR)  # half a month is 15 days
+            sizes = {_size(one), _size(other)}
+            wide = halves or sizes == {_WEEK_S, _MONTH_S}  # half a month is 15 days; three months are 12 weeks
+            return _meet(other.values, one.values, _WEEKS if wide else _CALENDAR)
         return other.per[:shared] == one.per[:shared] and _meet(other.values, one.values)
     return _meet(other.plain, one.plain)
+
+
+def _size(one: Quantity) -> float:
+    """Seconds of its unit."""
+    return (
+        next((value / plain for value in one.values for plain in one.plain if plain), 0.0)
+        if len(one.values) == 1
+        else 0.0
+    )
 
 
 def _meet(left: frozenset[float], right: frozenset[float], close: float = _CLOSE) -> bool:

@@ -9,12 +9,23 @@ from apollo_ray.rewrite.grounding import units
 from apollo_ray.rewrite.grounding.quantities import Quantity
 
 _DAY_S = 86400.0
+_DECADE_S = 315576000.0  # mostly "the fifties", which have no figure of their own
+_SAME = re.compile(
+    r"(?:\b(?:that|this|same|ese|este|mismo|misma|cette?|même)|ذلك|نفس|هذا|هذه|تلك|उसी|इसी|उस|इस)\s(?:ال)?$"
+)  # names what stands before
+_YEAR_S = 31557600.0
+_YEARS = (1900.0, 2100.0)
+_NEAR = 40  # characters between two dates, an amount and how often it is given
 _AROUND = 12  # characters
 _AMBIGUOUS = {"second", "ثانية", "عام"}  # also: the next, another, general
 _SHORT = 2  # characters of a form that is a word of other languages: "an", "as"
 _OUT_OF = re.compile(r"\s?(?:out of|in|of every|de cada|sur|में से|من كل|من أصل|من بين)\s?")
 _AND = re.compile(r"\s?(?:and|y|et|और|و)?\s?")
 _EVERY = re.compile(r"(?:every|cada|toutes les|हर|प्रत्येक|كل|每隔?)\s?$")
+_KILO = ("كيلو", "kilo", "kilos")  # of a way, or of a weight
+_END = re.compile(r"[.;。；।؛]\s")
+_ROMANS = ("I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII")
+_ROMAN = re.compile(r"(?<![A-Za-z0-9])(?:" + "|".join(sorted(_ROMANS, key=len, reverse=True)) + r")(?![A-Za-z0-9])")
 _WORD = re.compile(r"[^\W\d_]+")
 _NO_START = re.compile(r"[a-zà-ÿ\u0900-\u097f]$")
 _HAN = re.compile(r"[\u3400-\u9fff]")
@@ -38,7 +49,13 @@ def retold(known: Sequence[Quantity], source: str) -> list[Quantity]:
         if _OUT_OF.fullmatch(between):
             shares = frozenset(100 * a / b for a in one.plain for b in following.plain if b and a <= b)
             found.append(replace(one, values=shares, plain=shares, dimension="share", per=()))
+        found += _derived(one, following, between, source)
     for one in known:
+        if one.dimension is None and one.word and max(one.plain) < 1:  # a third, without a unit
+            shares = frozenset(100 * part for part in one.plain)
+            found.append(replace(one, values=shares, plain=shares, dimension="share", vague=True))
+        if one.text.endswith(_KILO):
+            found.append(replace(one, values=frozenset(1e3 * value for value in one.plain), dimension="length"))
         if one.dimension == "time" and _EVERY.search(source, max(0, one.start - 12), one.start):
             times = frozenset(_DAY_S / seconds for seconds in one.values if seconds)
             found.append(replace(one, values=times, plain=times, dimension="times", per=()))
@@ -54,6 +71,34 @@ def retold(known: Sequence[Quantity], source: str) -> list[Quantity]:
                 hours = frozenset(span / 3600 for span in spans)
                 found.append(replace(one, values=spans, plain=hours, dimension="time", per=()))
     return found + mentioned(source)
+
+
+def _derived(one: Quantity, following: Quantity, between: str, source: str) -> list[Quantity]:
+    """What two quantities in a row come to: years between two dates, a dose times its number a day."""
+    if len(between) > _NEAR or _END.search(between):
+        return []
+    if one.dimension is following.dimension is None:
+        pairs = [(a, b) for a in one.plain for b in following.plain]
+        spans = frozenset((b - a) * _YEAR_S for a, b in pairs if _YEARS[0] <= a < b <= _YEARS[1])
+        years = frozenset(span / _YEAR_S for span in spans)
+        return [replace(one, values=spans, plain=years, dimension="time")] if spans else []
+    if one.dimension != "mass":
+        return []
+    times = following.plain if following.dimension == "times" else frozenset()
+    if following.dimension == "time" and _EVERY.search(source, max(0, following.start - 12), following.start):
+        times = frozenset(_DAY_S / seconds for seconds in following.values if seconds)
+    totals = frozenset(a * b for a in one.values for b in times)
+    plains = frozenset(a * b for a in one.plain for b in times)
+    return [replace(one, values=totals, plain=plains)] if times else []
+
+
+def numbered(source: str) -> list[Quantity]:
+    """Roman numerals: "grade II" bears out "grade 2"."""
+    found = []
+    for match in _ROMAN.finditer(source):
+        value = frozenset({float(_ROMANS.index(match[0]) + 1)})
+        found.append(Quantity(value, value, None, (), match[0], match.start(), True, True))
+    return found
 
 
 def mentioned(text: str) -> list[Quantity]:
@@ -81,7 +126,8 @@ def loose(text: str, numbered: Sequence[Quantity]) -> list[Quantity]:
         if len(one.text) > _SHORT
         and one.text not in _AMBIGUOUS
         and not any(other.start <= one.start <= other.start + len(other.text) for other in numbered)
-        and one.values != {_DAY_S}
+        and one.values not in ({_DAY_S}, {_DECADE_S})
+        and not _SAME.search(text, max(0, one.start - 12), one.start)
     ]
 
 

@@ -22,7 +22,7 @@ _UNITS: dict[str, dict[float, str]] = {
         1e6: "ton tons tonne tonnes tonelada toneladas 吨 टन طن أطنان",
     },
     "volume": {
-        1e-6: "µl μl ul microlitre microlitres microliter microliters microlitro microlitros 微升 माइक्रोलीटर ميكرولتر",
+        1e-6: "µl μl ul microlitre microlitres microliter microliters microlitro microlitros 微升 माइक्रोलीटर ميكرولتر mm3 cubic-millimeter cubic-millimetre milímetro-cúbico millimètre-cube 立方毫米 مليمتر-مكعب",
         1e-3: "ml mls cc cm3 milliliter milliliters millilitre millilitres mililitro mililitros 毫升 मिलीलीटर मिली मिलिलीटर मل مليلتر ملليلتر ميليلتر مللي مل",
         0.01: "cl centilitre centilitres centilitro centilitros 厘升",
         0.1: "dl deciliter deciliters decilitre décilitre décilitres decilitro decilitros 分升 डेसीलीटर ديسيلتر",
@@ -115,7 +115,7 @@ _ABBREVIATED = {  # counted as units directly behind a figure only
     "g": ("mass", 1.0), "l": ("volume", 1.0), "h": ("time", 3600.0), "s": ("time", 1.0), "d": ("time", 86400.0),
     "j": ("time", 86400.0), "a": ("time", 31557600.0), "m": ("length", 1.0), "y": ("time", 31557600.0),
     "u": ("activity", 1.0), "w": ("time", 604800.0), "c": ("temperature", 1.0), "f": ("temperature", 1.0001),
-    "k": ("count", 1e3), "b": ("count", 1.0), "e": ("count", 1.0), "ग्रा": ("mass", 1.0),
+    "k": ("count", 1e3), "b": ("count", 1.0), "ग्रा": ("mass", 1.0),
 }  # fmt: skip
 
 Unit = tuple[str, float]

@@ -245,3 +245,130 @@ def test_a_bare_figure_bears_out_a_unit_only_where_no_other_unit_has_it() -> Non
 def test_title_and_question_bear_out_facts_as_the_passage_does() -> None:
     assert support("It takes 5 days.", "It takes days.", "en").unsupported
     assert not support("It takes 5 days.", "It takes days.", "en", "The 5 days fever").unsupported
+
+
+TOLD_OTHERWISE = [
+    # ordinals
+    ("en", "after six weeks", "at the end of the sixth week"),
+    ("fr", "après six semaines", "à la fin de la sixième semaine"),
+    ("ar", "بعد ستة أسابيع", "في نهاية الأسبوع السادس"),
+    ("ar", "في التاسعة عشرة من عمره", "البالغ 19 عامًا"),
+    ("hi", "छठे सप्ताह में", "6 सप्ताह बाद"),
+    ("fr", "après le 15e jour", "après le 15<sup>e</sup> jour"),
+    ("es", "en la 3ª semana", "en la tercera semana"),
+    ("en", "grade 2 disease", "grade II disease"),
+    # fractions and ratios
+    ("en", "One in six became ill.", "16.7% became ill."),
+    ("en", "Two thirds recovered.", "67% recovered."),
+    ("en", "75% recovered.", "Three quarters recovered."),
+    ("zh", "约六分之一的人转为重症。", "约16.7%的人转为重症。"),
+    ("zh", "每三名患者中就有一名。", "33.3%的患者。"),
+    ("hi", "छह में से एक को", "16.7% को"),
+    ("es", "Uno de cada seis empeora.", "El 16,7 % empeora."),
+    ("ar", "واحد من كل ستة", "16.7% منهم"),
+    ("en", "half a tablet", "1/2 tablet"),
+    ("en", "3.5 cm", "3½ cm"),
+    # set phrases
+    ("en", "every other day", "every 48 hours"),
+    ("es", "cada dos días", "a días alternos"),
+    ("fr", "un jour sur deux", "tous les deux jours"),
+    ("zh", "每两天一次", "隔日一次"),
+    ("en", "an hour and a half", "90 minutes"),
+    ("zh", "一个半月", "45天"),
+    ("ar", "سنتان ونصف", "30 شهرا"),
+    ("fr", "trois quarts d'heure", "45 minutes"),
+    ("en", "for a fortnight", "for 14 days"),
+    ("en", "twice a day", "b.i.d."),
+    ("en", "at 8 pm", "at 20:00"),
+    ("en", "a man in his sixties, 1 kg lighter", "a man aged 64, lighter by1kg"),
+    # rounded
+    ("en", "About 60% recovered.", "59.6% recovered."),
+    ("zh", "近三百万人", "298万人"),
+    ("zh", "五十多岁", "53岁"),
+    ("es", "más de 40 000 personas", "42.017 personas"),
+    ("fr", "une cinquantaine de malades", "52 malades"),
+    ("hi", "40 हज़ार से ज़्यादा लोग", "42,017 लोग"),
+    ("ar", "قرابة ثلاثة ملايين شخص", "2,986,000 شخص"),
+    ("en", "in less than an hour", "in 45 minutes"),
+    # what amounts come to
+    ("en", "five patients in all", "2 men and 3 women"),
+    ("en", "for four years", "from 2015 to 2019"),
+    ("en", "4 g a day", "2 g every 12 hours"),
+    ("en", "140 times a minute", "140 bpm"),
+    ("en", "three months", "12 weeks"),
+]
+
+
+@pytest.mark.parametrize(("lang", "answer", "passage"), TOLD_OTHERWISE)
+def test_an_amount_in_other_words_is_borne_out(lang: str, answer: str, passage: str) -> None:
+    assert not support(answer, passage, lang).unsupported
+
+
+@pytest.mark.parametrize(
+    ("lang", "answer", "passage"),
+    [
+        ("en", "about 60% recovered", "49.6% recovered"),
+        ("en", "59% recovered", "62.3% recovered"),
+        ("en", "one in six became ill", "40% became ill"),
+        ("en", "nine patients in all", "2 men and 3 women"),
+        ("en", "for seven years", "from 2015 to 2019"),
+        ("en", "every other week", "every two days"),
+        ("zh", "五十多岁", "83岁"),
+        ("fr", "une cinquantaine de malades", "82 malades"),
+        ("ar", "في التاسعة عشرة من عمره", "البالغ 29 عامًا"),
+    ],
+)
+def test_another_amount_in_other_words_is_not(lang: str, answer: str, passage: str) -> None:
+    assert support(answer, passage, lang).unsupported
+
+
+@pytest.mark.parametrize(
+    ("lang", "passage", "right"),
+    [
+        ("en", "It should not be longer than 20 minutes.", "It lasts 20 minutes at most."),
+        ("fr", "On donne 20 mg par jour sans dépasser 850 mg.", "On donne 20 mg par jour, avec un plafond de 850 mg."),
+        ("zh", "学习单元最好不要超过20分钟。", "学习单元最好在20分钟以内。"),
+        ("ar", "الناس لا زالوا يتنقلون في كل مكان.", "ظل الناس يتنقلون في كل مكان."),
+        ("en", "There was absence of part of the skull bone.", "A part of the skull bone was missing."),
+        ("es", "Se usa cuando no se dispone de agua.", "Se usa si falta agua."),
+        ("en", "The spleen was enlarged without rupture of the capsule.", "The spleen was enlarged."),
+        ("en", "Those with and without fever were isolated.", "Those with fever were isolated."),
+    ],
+)
+def test_what_only_sounds_like_a_denial_is_none(lang: str, passage: str, right: str) -> None:
+    assert not support(right, passage, lang).unsupported
+
+
+@pytest.mark.parametrize(
+    ("lang", "passage", "wrong"),
+    [
+        (
+            "en",
+            "Patients got better. The biopsy of the left kidney was not done for the patients.",
+            "The biopsy of the left kidney was done.",
+        ),
+        (
+            "es",
+            "Recibió tratamiento. No recibió tratamiento con esteroides orales.",
+            "Recibió tratamiento con esteroides orales.",
+        ),
+        ("zh", "冠状病毒没有特定季节的偏好。", "冠状病毒有特定季节的偏好。"),
+        ("ar", "لم يكن الدواء فعالا للمرضى.", "كان العقار فعالا للمرضى."),
+    ],
+)
+def test_what_is_denied_of_words_that_are_affirmed_elsewhere_is_denied(lang: str, passage: str, wrong: str) -> None:
+    assert support(wrong, passage, lang).unsupported
+    assert not support(passage, passage, lang).unsupported
+
+
+@pytest.mark.parametrize(
+    ("lang", "answer"),
+    [
+        ("en", "Total cholesterol was raised."),
+        ("fr", "Une femme marocaine."),
+        ("es", "Puede servir."),
+        ("ar", "مع الزفير"),
+    ],
+)
+def test_words_that_end_like_drugs_are_none(lang: str, answer: str) -> None:
+    assert not support(answer, "x", lang).unsupported
