@@ -1,17 +1,17 @@
 """How often the letter of a written answer is read right: the strict extractor, and the published one.
 
-    python benchmarks/extraction.py [--misses] [--split tune|test|unseen|later|all]
+    python benchmarks/extraction.py [--misses] [--split tune|test|unseen|later|common|all]
 
-Four sets (extraction/, and test/, unseen/ and later/ in it) of answers to a question with four options, as models
+Five sets (extraction/, and test/, unseen/, later/, common/ in it) of answers to a question with four options, as models
 write them. `letter` is what a reader takes the answer to be; null where it states none of the options, or more than one
 (a refusal, prose, a term such as "vitamin C", an answer that is only denied). Where an answer corrects itself, its last
 word counts. right: the extractor says the same. wrong: it says another letter, or one where there is none. missed: it
 reads none where there is one.
 
 The rules were made on the first set. The others were scored before any rule had seen their misses: test 99.4 %
-(written together with the first), unseen 86.7 % (written after the rules), later 67.9 % with 2.5 % read wrong (written
-by another author, in as many forms as possible). Their misses have been mended since, so all four now guard, and those
-figures tell how unseen text fares.
+(written together with the first), unseen 86.7 % (written after the rules); by other authors later 67.9 % with 2.5 %
+read wrong (in as many forms as possible) and common 82.8 % with 1.7 % read wrong (forms as often as models write them).
+Their misses have been mended since, so all five now guard, and those figures tell how unseen text fares.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from apollo_ray.records import LANGUAGES
 
 FOLDER = Path(__file__).resolve().parent / "extraction"
 LETTERS = ("A", "B", "C", "D")
-SPLITS = ("tune", "test", "unseen", "later")
+SPLITS = ("tune", "test", "unseen", "later", "common")
 Extractor = Callable[[dict[str, Any], str], str | None]
 
 

@@ -2,9 +2,11 @@
 
 A letter counts at the start of a line, after words such as "the answer is", or before "is correct"; in Latin letters,
 full-width or not, and for Arabic and Hindi in those of their own script. An answer that is nothing but the text of one
-option states its letter. What is denied, joined with another letter, or part of a term counts for nothing; of two
-statements the last one counts if words between take the first back, and neither does otherwise. No letter, or more
-than one, is None. The published scripts of Apollo took any capital of A to F anywhere: "As an AI I do not know" was A.
+option, or that concludes with one, states its letter; so does a letter beside its own option's text. The forms in
+which models set letters apart are read by extract_forms. What is denied, joined with another letter, or part of a term
+counts for nothing; of two statements the last one counts if words between take the first back, and neither does
+otherwise. No letter, or more than one, is None. The published scripts of Apollo took any capital of A to F anywhere:
+"As an AI I do not know" was A.
 """
 
 import re
@@ -18,7 +20,7 @@ from apollo_ray.overlap_index import fold
 
 _PATTERNS = {
     name: words.normal(getattr(words, name))
-    for name in ("CUES", "NEGATIONS", "COPULAS", "AFFIRMED", "CONNECTIVES", "CORRECTIONS", "CONCLUDES")
+    for name in ("CUES", "NEGATIONS", "COPULAS", "AFFIRMED", "CONNECTIVES", "CORRECTIONS", "CONCLUDES", "RETRACTIONS")
 }
 _NATIVE = {
     lang: {unicodedata.normalize("NFKC", own): latin for own, latin in letters.items()}
@@ -85,8 +87,9 @@ def extract_letter(text: str, letters: Sequence[str], lang: str, options: Sequen
         letter: str | None = plain[0].upper()
     else:
         letter = _resolved(reader.at_line_starts(), [*reader.after_cues(), *reader.affirmed()], reader)
-    if letter is None and not reader.found:
-        return _meant(plain, letters, options, reader)
+    if letter is None:
+        found = _named(plain, letters, options) or _paired(plain, letters, options, reader)
+        return found or (None if reader.found else _meant(plain, letters, options, reader))
     if letter is None or letter not in letters or (options and _contradicted(plain, letter, letters, options)):
         return None
     return letter
@@ -95,13 +98,36 @@ def extract_letter(text: str, letters: Sequence[str], lang: str, options: Sequen
 def _resolved(starts: list[tuple[int, str]], cued: list[tuple[int, str]], reader: "_Reader") -> str | None:
     """One letter of the statements (place, letter), or None. Lines that begin with several letters list the options."""
     named = {letter for _, letter in starts}
+    if len(named) > 1:  # what announces a list of the options ("each option:") states none
+        cued = [(at, letter) for at, letter in cued if at not in dict(starts)]
     if not cued:
         return named.pop() if len(named) == 1 and _AMBIGUOUS not in named else None
     stated = sorted([*cued, *(starts if len(named) == 1 and _AMBIGUOUS not in named else [])])
     place, last = stated[-1]
     earlier = [at for at, letter in stated if letter != last]
     taken_back = bool(earlier) and reader.corrects(earlier[-1], place)
-    return last if last != _AMBIGUOUS and (not earlier or taken_back) else None
+    stands = (not earlier or taken_back) and not reader.retracts(place)
+    return last if last != _AMBIGUOUS and stands else None
+
+
+def _named(plain: str, letters: Sequence[str], options: Sequence[str]) -> str | None:
+    """The letter of the one option whose text is all of the answer."""
+    whole = fold(plain)
+    found = [letter for letter, option in zip(letters, options, strict=False) if whole and fold(option) == whole]
+    return found[0] if len(found) == 1 else None
+
+
+def _paired(plain: str, letters: Sequence[str], options: Sequence[str], reader: "_Reader") -> str | None:
+    """The one letter that stands beside its own option's text, in a sentence without a denial."""
+    found = set()
+    for letter, option in zip(letters, options, strict=False):
+        if not fold(option):
+            continue
+        beside = re.compile(rf"(?<!\w){letter}\s?[.):(–-]{{1,2}}\s?{re.escape(option)}(?!\w)", re.IGNORECASE)
+        for match in beside.finditer(plain):
+            sentence = _SENTENCE_ENDS.split(plain[: match.start()])[-1] + _SENTENCE_ENDS.split(plain[match.end() :])[0]
+            found.add(_AMBIGUOUS if reader.denies(sentence) else letter)
+    return found.pop() if len(found) == 1 and _AMBIGUOUS not in found else None
 
 
 def _meant(plain: str, letters: Sequence[str], options: Sequence[str], reader: "_Reader") -> str | None:
@@ -171,6 +197,9 @@ class _Reader:
 
     def concludes(self, text: str) -> bool:
         return self._found("CONCLUDES", text)
+
+    def retracts(self, start: int) -> bool:
+        return self._found("RETRACTIONS", self.text[start:])
 
     def corrects(self, start: int, end: int) -> bool:
         """Whether the words from one statement to the next take the first back."""

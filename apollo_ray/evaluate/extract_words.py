@@ -25,36 +25,37 @@ CUES = {
     r"|^(?:so|thus|hence|therefore),?\s+(?:option\s+)?|^(?:option|choice|letter)\s+"
     r"|\b(?:leaves|leaving)\s+(?:us\s+with\s+)?only\s+(?:option\s+)?|^(?:in\s+)?conclusion\s*[:,]\s*"
     r"|\b(?:among|of)\s+(?:these|those|them|the\s+(?:four|options|choices))\s+(?:is|would\s+be)\s+(?:option\s+)?"
-    r"|\bresponse\s*:\s*|\bans\s*[:.]\s*",
+    r"|\bleaves\s+(?=[A-F]\s+as\b)|\bresponse\s*:\s*|\bans\s*[:.]\s*",
     "zh": r"(?:答案|选(?:择|项)?(?:选项)?)\s*(?:应[该当]?)?\s*(?:[是为选]\s*:?|:)?\s*(?:选项)?|应[该当]?[是为]\s*"
     r"|最(?:符合|可能|合适|恰当|适合|佳|正确)的?[^\s,。;:A-Z]{0,6}是\s*(?:选项)?|只剩下?\s*(?:选项)?|^答\s*:\s*",
     "hi": r"(?:उत्तर|जवाब|विकल्प)\s*(?:है\s*:?|:|-)?\s*(?:विकल्प\s*)?|सबसे\s+(?:अच्छी|उपयुक्त)\s+दवा\s+"
-    r"|(?:बचता|बचा)\s+(?:है\s+)?(?:केवल|सिर्फ|बस)\s+(?:विकल्प\s+)?",
+    r"|(?:बचता|बचा)\s+(?:है\s+)?(?:केवल|सिर्फ|बस)\s+(?:विकल्प\s+)?|निदान\s+",
     "es": r"\b(?:respuesta|opción|alternativa)"
     r"(?:\s+(?:correcta|adecuada|apropiada|acertada|exacta|final|definitiva|verdadera))?"
     rf"\s*(?:(?:es|sería)\s*:?|:)\s*{_OPTION_ES}"
     rf"|\bcorrecta\s*(?:es|:)\s*{_OPTION_ES}"
-    rf"|\b(?:elijo|elegiría|escojo|selecciono|marco|marcaría|me\s+quedo\s+con)\s+{_OPTION_ES}"
+    rf"|\b(?:elijo|elegiría|escojo|selecciono|marco|marcar|marcaría|me\s+quedo\s+con)\s+{_OPTION_ES}"
     rf"|\b(?:es|sería)\s+la\s+(?:opción\s+|respuesta\s+)?|\bde\s+elección\s+es\s+(?:el\s+|la\s+)?"
     r"|^(?:sin\s+duda(?:\s+alguna)?,?\s+)?la\s+|^(?:la\s+)?(?:opción|letra|alternativa)\s+"
-    r"|\bs[oó]lo\s+(?:nos\s+)?queda\s+(?:la\s+)?|^(?:en\s+)?conclusión\s*:\s*(?:la\s+)?",
+    r"|\bs[oó]lo\s+(?:nos\s+)?queda\s+(?:la\s+)?|^(?:en\s+)?conclusión\s*:\s*(?:la\s+)?"
+    r"|[,:]\s*respuesta\s+(?=[A-F]\s*\.?\s*$)|\bes\s+decir,\s+la\s+",
     "fr": r"\b(?:réponse|option|proposition)(?:\s+(?:correcte|exacte|juste|finale|adéquate|à\s+retenir))?\s*"
     rf"(?:(?:est|serait)\s*:?|:)\s*(?:donc\s+)?{_OPTION_FR}"
-    rf"|\b(?:choisis|choisirais|sélectionne|opte\s+pour|faut\s+répondre)\s+{_OPTION_FR}|\bs'agit\s+de\s+{_OPTION_FR}"
+    rf"|\b(?:choisis|choisirais|choisir|sélectionne|retiens|opte\s+pour|faut\s+répondre)(?:\s+(?:donc|par\s+conséquent))?\s+{_OPTION_FR}|\bs'agit\s+de\s+{_OPTION_FR}"
     rf"|\bc'est\s+{_OPTION_FR}|\bde\s+choix\s+est\s+(?:le\s+|la\s+)?"
-    r"|^(?:sans\s+(?:aucun\s+)?doute,?\s+)?la\s+|^(?:l')?(?:option|lettre|proposition)\s+"
-    r"|\bne\s+reste\s+que\s+(?:la\s+)?|^(?:en\s+)?conclusion\s*:\s*|[,:]\s*réponse\s+(?=[A-F]\s*\.?\s*$)",
+    r"|^(?:sans\s+(?:aucun\s+)?doute,?\s+)?la\s+|^(?:l')?(?:option|lettre|proposition|réponse)\s+"
+    r"|\b(?:ne\s+reste\s+que|reste\s+donc)\s+(?:la\s+)?|^(?:en\s+)?conclusion\s*:\s*|[,:]\s*réponse\s+(?=[A-F]\s*\.?\s*$)",
     "ar": r"(?:ال)?(?:[إا]جابة|[إا]جابتي|جواب|خيار)(?:\s+(?:الصحيحة?|الأنسب|النهائية?))?"
     r"(?:\s+(?:على|عن)\s+هذا\s+السؤال)?\s*(?:(?:هي|هو)\s*:?|:|-)?\s*(?:الخيار\s+|الحرف\s+)?|(?:أختار|اخترت|نختار)\s+(?:الخيار\s+)?|^الحرف\s+|المناسب\s+هو\s+"
-    r"|لم\s+يبق\s+(?:إلا|سوى)\s+(?:الخيار\s+)?",
+    r"|لم\s+يبق\s+(?:إلا|سوى)\s+(?:الخيار\s+)?|(?:الأفضل|الأنسب|الأرجح)[^.\n]{0,40}\s(?:هو|هي)\s+(?:الخيار\s+)?",
 }
 """After which a letter is a statement."""
 
 NEGATIONS = {
-    "en": r"\b(?:not|never|no|nor|if|whether|unless|doubt|wrong|incorrect|false|cannot)\b|n't\b",
+    "en": r"\b(?:not|never|no|nor|neither|if|whether|unless|doubt|wrong|incorrect|false|cannot)\b|n't\b",
     "zh": r"不|没|非|无|错|误|如果|若",
     "hi": r"(?:सही\s+)?नहीं|(?<!\S)न(?!\S)|गलत|ग़लत|अगर|यदि",
-    "es": r"\b(?:no|ni|si|dudo|incorrect[ao]|fals[ao])\b",
+    "es": r"\b(?:no|ni|tampoco|si|dudo|incorrect[ao]|fals[ao])\b",
     "fr": r"\b(?:ne|pas|ni|si|mauvaise|fausse?|faux|incorrecte?)\b|\bn'",
     "ar": r"ليس|\bلا\b|لم\b|إذا|خاطئ|خط[أا]|غير|كذلك",
 }
@@ -71,21 +72,22 @@ COPULAS = {
 """Right after a letter they start a sentence about the option, or name another one."""
 
 AFFIRMED = {
-    "en": r"is\s+(?:the\s+)?(?:correct|right)\b",
-    "zh": r"(?:选项|项)?是?正确(?!吗)",
-    "hi": r"(?:ही\s+)?(?:सही|(?:सबसे\s+)?उपयुक्त|ठीक)\s+(?:उत्तर\s+)?(?:है(?!\s*नहीं)|होगा)",
-    "es": r"es\s+(?:la\s+)?(?:correcta|verdadera)\b",
+    "en": r"(?:is|fits|seems)\s+(?:the\s+)?(?:correct|right|best|most\s+(?:appropriate|likely|suitable))\b",
+    "zh": r"(?:选项|项)?(?:是?正确(?!吗)|最为?(?:合适|恰当|符合))",
+    "hi": r"(?:ही\s+)?(?:सही|(?:सबसे\s+)?उपयुक्त|ठीक)\s+(?:उत्तर\s+|जांच\s+|विकल्प\s+)?(?:है(?!\s*नहीं)|होगा)",
+    "es": r"es\s+(?:la\s+)?(?:correcta|verdadera|que\s+mejor|más\s+(?:probable|adecuada))\b",
     "fr": r"est\s+(?:la\s+)?(?:bonne|correcte?|exacte?|juste|vraie?)\b",
-    "ar": r"(?:هو|هي)?\s*ف?(?:ال)?صحيحة?\b",
+    "ar": r"(?:هو|هي)?\s*ف?(?:ال)?صحيحة?\b|(?:هو|هي)\s+الأ(?:نسب|صح|رجح|فضل)\b",
 }
 """Right after a letter they state it."""
 
 CONNECTIVES = {
-    "en": r"(?:because|since|the\s+best|the\s+right|the\s+correct|rather\s+than|instead\s+of|and\s+not|not|here)\b",
+    "en": r"(?:because|since|the\s+(?:best|right|correct)|rather\s+than|instead\s+of|(?:and\s+)?not|here"
+    r"|as\s+the\s+only)\b",
     "zh": r"(?:选项|项)(?!.{0,2}[错误不])|因为|而不是|了",
     "hi": r"(?:है|होगा)(?!\s*(?:नहीं|या))|क्योंकि|चुन|को\s+(?:ही\s+)?चुन|ही\s+(?:निकलता|आता|है|होगा)",
-    "es": r"(?:porque|ya que|y\s+no)\b",
-    "fr": r"(?:car|parce que|et\s+non|plutôt\s+que|qui\s+convient)\b",
+    "es": r"(?:porque|ya que|y\s+no|como)\b",
+    "fr": r"(?:car|parce que|et\s+non|plutôt\s+que|qui\s+(?:convient|est))\b",
     "ar": r"لأن|حيث|وليس|أي(?!\w)|نظر[اً]|بسبب",
 }
 """May follow a bare letter that a cue announces. Any other word makes it part of a term: B cells, C peptide."""
@@ -101,14 +103,24 @@ CORRECTIONS = {
 """Between two statements they take the first back."""
 
 CONCLUDES = {
-    "en": r"\b(?:so|thus|hence|therefore)\b",
-    "zh": r"因此|所以|故|可见",
-    "hi": r"इसलिए|अतः",
-    "es": r"\b(?:por\s+(?:lo\s+)?tanto|de\s+modo\s+que|así\s+que|por\s+eso|entonces)\b",
-    "fr": r"\b(?:donc|ainsi|par\s+conséquent)\b",
-    "ar": r"إذن|لذا|لذلك|يعني\s+أن",
+    "en": r"\b(?:so|thus|hence|therefore|most\s+likely|diagnosis)\b",
+    "zh": r"因此|所以|故|可见|最可能|诊断",
+    "hi": r"इसलिए|अतः|सबसे\s+संभावित|निदान",
+    "es": r"\b(?:por\s+(?:lo\s+)?tanto|de\s+modo\s+que|así\s+que|por\s+eso|entonces|más\s+probable|diagnóstico)\b",
+    "fr": r"\b(?:donc|ainsi|par\s+conséquent|plus\s+probable|diagnostic)\b",
+    "ar": r"إذن|لذا|لذلك|يعني\s+أن|الأكثر\s+احتمال|التشخيص",
 }
 """In the last sentence of an answer they say that it ends with what was asked for."""
+
+RETRACTIONS = {
+    "en": r"\b(?:sorry|correction|mistaken?|i\s+was\s+wrong|scratch\s+that)\b",
+    "zh": r"更正|抱歉|说错|搞错",
+    "hi": r"माफ़|क्षमा|ग़?लती",
+    "es": r"\b(?:perdón|me\s+corrijo|me\s+he\s+equivocado|me\s+equivoqué)\b",
+    "fr": r"\b(?:pardon|erratum|je\s+me\s+suis\s+trompée?)\b",
+    "ar": r"عذر|أخطأت|تصحيح",
+}
+"""After the last statement they take it back, whatever comes in its place."""
 
 JOINED = r"or|and|nor|o|u|y|ou|et"
 JOINED_BARE = "या|और|तथा|أو|و|或者?|还是|和|与|及"
@@ -145,10 +157,10 @@ ORDINALS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 OPTION = {"en": "option", "zh": "选项", "hi": "विकल्प", "es": "la opción", "fr": "la proposition", "ar": "الخيار"}
 
 BEFORE_LETTER = (
-    r"option|choice|answer|letter|la|opción|respuesta|alternativa|letra|réponse|proposition|lettre"
-    r"|विकल्प|उत्तर|से|الخيار|الحرف"
+    r"so|thus|hence|therefore|option|choice|answer|letter|la|opción|respuesta|alternativa|letra|réponse|proposition|lettre"
+    r"|विकल्प|उत्तर|से|इसलिए|अतः|الخيار|الحرف"
 )
-BEFORE_LETTER_BARE = "选项|答案|所以|因此|故|则"
+BEFORE_LETTER_BARE = "认为|觉得|选项|答案|所以|因此|故|则"
 """Words between which and "is correct" a letter is an option, and not the end of a term."""
 
 SPECIES = (

@@ -186,6 +186,9 @@ def test_the_text_of_one_option_is_its_letter():
     assert extract_letter("No artery", LETTERS, "en", options) is None
     assert extract_letter("It carries blood away, so it is an artery.", LETTERS, "en", options) == "A"
     assert extract_letter("It carries blood, so it is not an artery.", LETTERS, "en", options) is None
+    assert extract_letter("The best treatment is D. Lymph.", LETTERS, "en", options) == "D"
+    assert extract_letter("The treatment is not D. Lymph.", LETTERS, "en", options) is None
+    assert extract_letter("The most likely diagnosis is lymph.", LETTERS, "en", options) == "D"
     assert extract_letter("I would first have to see the artery.", LETTERS, "en", options) is None
     assert extract_letter("B. Artery", LETTERS, "en", options) is None
     assert extract_letter("...", LETTERS, "en", ("", "", "?", "!")) is None
@@ -223,6 +226,12 @@ def test_the_text_of_one_option_is_its_letter():
         ("Yo marcaría la opción d, porque", "es", "D"),
         ("Respuesta: C\nMe equivoqué. Respuesta definitiva: D.", "es", "D"),
         ("Réponse : D\nErratum : la réponse à retenir est donc C.", "fr", "C"),
+        ("La respuesta es la A. Perdón, me he equivocado.", "es", None),
+        ("La A no es correcta. Tampoco lo es la D.", "es", None),
+        ("Analicemos cada opción:\nA. Uno\nB. Dos", "es", None),
+        ("D项最为合适。", "zh", "D"),
+        ("इसलिए A सही है।", "hi", "A"),
+        ("أرى أن الخيار C هو الأنسب.", "ar", "C"),
     ],
 )
 def test_forms_that_models_write(text, lang, letter):
