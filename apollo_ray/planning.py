@@ -34,7 +34,7 @@ STAGES = {
     "tokenizer": Stage("apollo_ray.tokenizer", 2),
     "mix": Stage("apollo_ray.mix", 4),
     "train": Stage("apollo_ray.train", 2),
-    "evaluate": Stage("apollo_ray.evaluate", 4),
+    "evaluate": Stage("apollo_ray.evaluate", 5),
     "serve": Stage("apollo_ray.serve", 1),
     "compare": Stage("apollo_ray.compare", 1),
 }

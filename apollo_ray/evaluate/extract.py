@@ -11,7 +11,7 @@ otherwise. No letter, or more than one, is None. The published scripts of Apollo
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from apollo_ray.evaluate import extract_words as words
@@ -20,7 +20,10 @@ from apollo_ray.overlap_index import fold
 
 _PATTERNS = {
     name: words.normal(getattr(words, name))
-    for name in ("CUES", "NEGATIONS", "COPULAS", "AFFIRMED", "CONNECTIVES", "CORRECTIONS", "CONCLUDES", "RETRACTIONS")
+    for name in (
+        *("CUES", "NEGATIONS", "COPULAS", "AFFIRMED", "CONNECTIVES", "CORRECTIONS", "CONCLUDES", "RETRACTIONS"),
+        *("DENIED_LETTER", "OTHERS", "SUPPOSED", "AVOIDED", "WRONG", "LINKED"),
+    )
 }
 _NATIVE = {
     lang: {unicodedata.normalize("NFKC", own): latin for own, latin in letters.items()}
@@ -35,6 +38,9 @@ _SENTENCE_ENDS = re.compile(r"[.!?;\n。！？；।؟](?=\s|$)|[。！？；\n]
 _MARKUP = re.compile(r"[*`#>\"“”«»\u200b-\u200f\u202a-\u202e\u2066-\u2069\u061c]|[【】]")  # bold, quotes, direction
 _JOINED_BEFORE = re.compile(rf"\b(?:{words.JOINED})\s*$|(?:{words.JOINED_BARE})\s*$|(?<!\w)\w{{1,2}}\s*[,/&+،、]\s*$")
 _BEFORE_LETTER = re.compile(rf"(?:(?:^|\s)(?:{words.BEFORE_LETTER})|{words.BEFORE_LETTER_BARE})\s*$", re.IGNORECASE)
+_HAN_BEFORE = re.compile(r"[\u4e00-\u9fff](?<![是为])$")  # a sentence or a longer word, and no article
+_ASKS = re.compile(r"[^.?!。？！؟।\n]*[?？؟]")
+_ASIDE = re.compile(rf"\s*,[^,.;:\n]*,\s*(?!(?:{words.JOINED})\b)")  # B, though plausible, is wrong
 _AMBIGUOUS = "?"
 
 
@@ -80,9 +86,9 @@ def extract_letter(text: str, letters: Sequence[str], lang: str, options: Sequen
     is no statement. Read: `B`, `(b)`, `B. Arteries`, `（Ｂ）`, `ب`, `The answer is B`, `正确答案是B`. Not read:
     `A or B`, `I cannot answer`, `(A) is incorrect`, `The answer is B cells`, `E. coli`.
     """
-    plain = _MARKUP.sub("", in_one_form(text, letters, lang)).strip()
+    plain = _MARKUP.sub("", in_one_form(text, letters, lang, options)).strip()
     languages = list(dict.fromkeys((lang if lang in words.CUES else "en", "en")))
-    reader = _Reader(plain, languages, _SCRIPTS.get(lang, _SCRIPTS[""]))
+    reader = _Reader(plain, languages, _SCRIPTS.get(lang, _SCRIPTS[""]), {fold(option) for option in options})
     if re.fullmatch(r"[a-z][.):]?", plain):
         letter: str | None = plain[0].upper()
     else:
@@ -90,7 +96,7 @@ def extract_letter(text: str, letters: Sequence[str], lang: str, options: Sequen
     if letter is None:
         found = _named(plain, letters, options) or _paired(plain, letters, options, reader)
         return found or (None if reader.found else _meant(plain, letters, options, reader))
-    if letter is None or letter not in letters or (options and _contradicted(plain, letter, letters, options)):
+    if letter not in letters or _contradicted(plain, letter, letters, options, reader):
         return None
     return letter
 
@@ -98,15 +104,16 @@ def extract_letter(text: str, letters: Sequence[str], lang: str, options: Sequen
 def _resolved(starts: list[tuple[int, str]], cued: list[tuple[int, str]], reader: "_Reader") -> str | None:
     """One letter of the statements (place, letter), or None. Lines that begin with several letters list the options."""
     named = {letter for _, letter in starts}
-    if len(named) > 1:  # what announces a list of the options ("each option:") states none
-        cued = [(at, letter) for at, letter in cued if at not in dict(starts)]
+    if len(named) > 1:  # what announces a list of the options ("each option:") states none, unless it is the last line
+        listed = {at for at, _ in starts[:-1]}
+        cued = [(at, letter) for at, letter in cued if at not in listed]
     if not cued:
         return named.pop() if len(named) == 1 and _AMBIGUOUS not in named else None
     stated = sorted([*cued, *(starts if len(named) == 1 and _AMBIGUOUS not in named else [])])
     place, last = stated[-1]
     earlier = [at for at, letter in stated if letter != last]
     taken_back = bool(earlier) and reader.corrects(earlier[-1], place)
-    stands = (not earlier or taken_back) and not reader.retracts(place)
+    stands = (not earlier or taken_back) and not reader.retracts(place, last)
     return last if last != _AMBIGUOUS and stands else None
 
 
@@ -138,30 +145,42 @@ def _meant(plain: str, letters: Sequence[str], options: Sequence[str], reader: "
         return None
     letter, option = letters[inside[0]], named[inside[0]]
     before = whole.removesuffix(option).split()
+    if not re.search(rf"(?:(?<!\w)|(?<=[\u4e00-\u9fff])|(?<=\bال)){re.escape(option)}", whole):
+        return None  # "hypertension" is not the option "tension"
     if whole.endswith(option) and len(before) <= 1:
         is_other = len(before) == 1 and len(before[0]) == 1 and before[0].upper() in set(letters) - {letter}
-        return None if is_other or (before and reader.denies(plain)) else letter
+        is_article = not before or not _HAN_BEFORE.search(before[0])
+        if is_article:
+            return None if is_other or (before and (reader.denies(plain) or reader.avoids(before[0]))) else letter
     last = [part for part in _SENTENCE_ENDS.split(plain) if part.strip()][-1]
     said = re.sub(r" (?:है|हैं|होगा|होगी)$", "", fold(last))  # the verb ends a sentence in Hindi
-    concluded = said.endswith(option) and reader.concludes(last) and not reader.denies(last)
-    return letter if concluded else None
+    if reader.denies(said.replace(option, " ")) or reader.avoids(said.partition(option)[0]):
+        return None
+    concluded = said.endswith(option) and reader.concludes(last, options[inside[0]])
+    return letter if concluded or reader.affirms(last, options[inside[0]]) else None
 
 
-def _contradicted(plain: str, letter: str, letters: Sequence[str], options: Sequence[str]) -> bool:
-    """Whether the whole answer is the letter and the text of another option."""
+def _contradicted(plain: str, letter: str, letters: Sequence[str], options: Sequence[str], reader: "_Reader") -> bool:
+    """Whether the letter stands beside the text of another option, and nowhere beside that of its own."""
     folded = [fold(option) for option in options]
-    said = re.fullmatch(r"\W*\w\W+(.+)", plain.splitlines()[0])
-    behind = fold(said[1]) if said else ""
-    return behind in folded and folded.index(behind) != list(letters).index(letter)
+    beside = set()
+    for found in reader.script.one.finditer(plain):
+        is_word = plain[found.start()].isalnum() and plain[: found.start()][-1:].isalnum()
+        is_same = reader.script.latin(found) == letter and not is_word
+        line = plain[found.end() :].split("\n")[0].lstrip(" .):–-")
+        for said in (line, _CLAUSE_ENDS.split(line)[0]) if is_same else ():
+            beside |= {place for place, option in enumerate(folded) if option and option == fold(said)}
+    return bool(beside) and list(letters).index(letter) not in beside
 
 
 class _Reader:
     """Statements in one text. `found`: whether any place looked like a letter, stated or not."""
 
-    def __init__(self, text: str, languages: list[str], script: _Script) -> None:
+    def __init__(self, text: str, languages: list[str], script: _Script, options: Collection[str]) -> None:
         self.text = text
         self.languages = languages
         self.script = script
+        self.options = options
         self.found = False
 
     def at_line_starts(self) -> list[tuple[int, str]]:
@@ -172,8 +191,14 @@ class _Reader:
         stated = []
         for language in self.languages:
             for cue in re.finditer(_PATTERNS["CUES"][language], self.text, re.IGNORECASE | re.MULTILINE):
-                clause = _CLAUSE_ENDS.split(self.text[: cue.start()])[-1]
-                if not self._found("NEGATIONS", clause):
+                before = self.text[: cue.start()]
+                clause = _CLAUSE_ENDS.split(before)[-1]
+                supposed = _SENTENCE_ENDS.split(before)[-1] + cue[0]
+                if not (
+                    self._found("NEGATIONS", clause)
+                    or self._found("OTHERS", clause)
+                    or self._found("SUPPOSED", supposed)
+                ):
                     letter = self._letter_at(cue.end(), announced=True)
                     stated += [(cue.end(), letter)] if letter else []
         return stated
@@ -184,7 +209,7 @@ class _Reader:
         for match in self.script.one.finditer(self.text):
             before, after = self.text[: match.start()], self.text[match.end() :]
             clause = _CLAUSE_ENDS.split(before)[-1]
-            asks = re.match(r"[^.?!。？！؟।\n]*[?？؟]", after)
+            asks = _ASKS.match(after)
             # "Hepatitis B is correct" calls no option right.
             alone = not clause.strip() or _BEFORE_LETTER.search(clause)
             denied = self._found("NEGATIONS", clause) or _JOINED_BEFORE.search(before)
@@ -195,11 +220,25 @@ class _Reader:
     def denies(self, text: str) -> bool:
         return self._found("NEGATIONS", text)
 
-    def concludes(self, text: str) -> bool:
-        return self._found("CONCLUDES", text)
+    def concludes(self, sentence: str, option: str) -> bool:
+        """Whether the sentence draws a conclusion, and the option's text is it: not `so he had been given aspirin`."""
+        at = sentence.lower().rfind(option.lower())
+        return self._found("CONCLUDES", sentence) and (at < 0 or self._found("LINKED", sentence[:at]))
 
-    def retracts(self, start: int) -> bool:
-        return self._found("RETRACTIONS", self.text[start:])
+    def avoids(self, text: str) -> bool:
+        return self._found("AVOIDED", text)
+
+    def affirms(self, sentence: str, option: str) -> bool:
+        """Whether the sentence ends by calling the option's text the right one."""
+        behind = sentence[sentence.lower().find(option.lower()) + len(option) :].lstrip()
+        said = (re.match(_PATTERNS["AFFIRMED"][one], behind, re.IGNORECASE) for one in self.languages)
+        return any(match and re.match(words.NAMED_AS, behind[match.end() :], re.IGNORECASE) for match in said)
+
+    def retracts(self, start: int, letter: str) -> bool:
+        """Whether what follows the last statement takes it back, or denies its letter."""
+        after = self.text[start:]
+        denied = any(re.search(_PATTERNS["DENIED_LETTER"][one].format(letter), after) for one in self.languages)
+        return denied or self._found("RETRACTIONS", after)
 
     def corrects(self, start: int, end: int) -> bool:
         """Whether the words from one statement to the next take the first back."""
@@ -216,11 +255,13 @@ class _Reader:
         self.found = True
         if self.script.another.match(after):
             return _AMBIGUOUS
+        if self._judged(after):
+            return None
         is_bare = match["closed"] is None and match["low"] is None
         is_bare = is_bare and match["bracket"] is None and match["native_bracket"] is None
         behind = after.lstrip()
         if self._starts("AFFIRMED", behind) and (announced or not is_bare or self.languages[0] == "zh"):
-            return self.script.latin(match)
+            return None if _ASKS.match(after) else self.script.latin(match)
         if announced and re.match(r"\s*\(", after):  # the answer is A (warfarin)
             return self.script.latin(match)
         if is_bare and not _BARE_ENDS.match(after):
@@ -233,9 +274,28 @@ class _Reader:
             return None
         return self.script.latin(match)
 
+    def _judged(self, after: str) -> bool:
+        """Whether the letter is only called wrong, or the subject of what is said of it behind an aside."""
+        aside = _ASIDE.match(after)
+        behind = after[aside.end() :] if aside else ""
+        if behind and (self._starts("COPULAS", behind) or self._starts("NEGATIONS", behind)):
+            return not self._starts("AFFIRMED", behind)
+        for one in self.languages:
+            verdict = rf"\s*[.:,;。–-]\s*(?:(?:it|this|that)\s+is\s+)?({_PATTERNS['WRONG'][one]})\s*(?:[.,;!।。\n]|$)"
+            said = re.match(verdict, after, re.IGNORECASE)
+            if said and fold(said[1]) not in self.options:  # of true and false, "B. False" is an answer
+                return True
+        return False
+
     def _low_letter_at(self, start: int) -> str | None:
         """`the answer is b`: a small letter counts where its clause ends alone, being a word in many languages."""
-        match = re.compile(r"\s*([a-z])(?:\s*[.)]?\s*(?:$|\n)|\.\s|,\s|\s*\()").match(self.text, start)
+        ends = r"(?:\s*[.)]?\s*(?:$|\n)|\.\s|,\s(?!\(?[a-f]\b)|\s*\()"
+        match = re.compile(rf"\s*([a-z]){ends}").match(self.text, start)
+        if not match and re.search(words.OPTION_NOUN, self.text[:start], re.IGNORECASE):
+            match = re.compile(r"\s*([a-f])\s").match(self.text, start)
+            behind = self.text[match.end() :].lstrip() if match else ""
+            reasons = self._starts("CONNECTIVES", behind) and not self._starts("NEGATIONS", behind)
+            match = match if reasons or self._starts("AFFIRMED", behind) else None
         self.found = self.found or bool(match)
         return match[1].upper() if match else None
 
