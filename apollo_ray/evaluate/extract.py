@@ -15,7 +15,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from apollo_ray.evaluate import extract_words as words
-from apollo_ray.evaluate.extract_forms import in_one_form
+from apollo_ray.evaluate.extract_forms import CLAUSE_ENDS, in_one_form
 from apollo_ray.overlap_index import fold
 
 _PATTERNS = {
@@ -33,7 +33,6 @@ _GENUS = re.compile(rf"\s*\.\s*(?:{'|'.join(words.SPECIES.split())})\b")
 _NOT_A_WORD = r"(?![A-Za-z0-9_]|['’-]\w)"  # behind a Latin letter; Han may follow
 _NOT_A_NATIVE_WORD = r"(?![\w\u064b-\u0652\u0900-\u0963]|['’-]\w)"
 _BARE_ENDS = re.compile(r"$|\s*\n|\s*:\s*$|[.,;!、。।،؛]|\s*[-–—]\s")
-_CLAUSE_ENDS = re.compile(r"[.,;:!?\n。，；！？।،؛؟、]")
 _SENTENCE_ENDS = re.compile(r"[.!?;\n。！？；।؟](?=\s|$)|[。！？；\n]")
 _MARKUP = re.compile(r"[*`#>\"“”«»\u200b-\u200f\u202a-\u202e\u2066-\u2069\u061c]|[【】]")  # bold, quotes, direction
 _JOINED_BEFORE = re.compile(rf"\b(?:{words.JOINED})\s*$|(?:{words.JOINED_BARE})\s*$|(?<!\w)\w{{1,2}}\s*[,/&+،、]\s*$")
@@ -93,8 +92,10 @@ def extract_letter(text: str, letters: Sequence[str], lang: str, options: Sequen
         letter: str | None = plain[0].upper()
     else:
         letter = _resolved(reader.at_line_starts(), [*reader.after_cues(), *reader.affirmed()], reader)
+    if letter in (None, _AMBIGUOUS) and (named := _named(plain, letters, options)):
+        return named
     if letter is None:
-        found = _named(plain, letters, options) or _paired(plain, letters, options, reader)
+        found = _paired(plain, letters, options, reader)
         return found or (None if reader.found else _meant(plain, letters, options, reader))
     if letter not in letters or _contradicted(plain, letter, letters, options, reader):
         return None
@@ -102,19 +103,22 @@ def extract_letter(text: str, letters: Sequence[str], lang: str, options: Sequen
 
 
 def _resolved(starts: list[tuple[int, str]], cued: list[tuple[int, str]], reader: "_Reader") -> str | None:
-    """One letter of the statements (place, letter), or None. Lines that begin with several letters list the options."""
+    """One letter of the statements (place, letter); _AMBIGUOUS where they differ or are taken back, None for none.
+
+    Lines that begin with several letters list the options.
+    """
     named = {letter for _, letter in starts}
     if len(named) > 1:  # what announces a list of the options ("each option:") states none, unless it is the last line
         listed = {at for at, _ in starts[:-1]}
         cued = [(at, letter) for at, letter in cued if at not in listed]
-    if not cued:
-        return named.pop() if len(named) == 1 and _AMBIGUOUS not in named else None
-    stated = sorted([*cued, *(starts if len(named) == 1 and _AMBIGUOUS not in named else [])])
+    if not cued and len(named) != 1:
+        return _AMBIGUOUS if _AMBIGUOUS in named else None
+    stated = sorted([*cued, *(starts if len(named) == 1 and (not cued or _AMBIGUOUS not in named) else [])])
     place, last = stated[-1]
     earlier = [at for at, letter in stated if letter != last]
     taken_back = bool(earlier) and reader.corrects(earlier[-1], place)
     stands = (not earlier or taken_back) and not reader.retracts(place, last)
-    return last if last != _AMBIGUOUS and stands else None
+    return last if stands else _AMBIGUOUS
 
 
 def _named(plain: str, letters: Sequence[str], options: Sequence[str]) -> str | None:
@@ -168,7 +172,7 @@ def _contradicted(plain: str, letter: str, letters: Sequence[str], options: Sequ
         is_word = plain[found.start()].isalnum() and plain[: found.start()][-1:].isalnum()
         is_same = reader.script.latin(found) == letter and not is_word
         line = plain[found.end() :].split("\n")[0].lstrip(" .):–-")
-        for said in (line, _CLAUSE_ENDS.split(line)[0]) if is_same else ():
+        for said in (line, CLAUSE_ENDS.split(line)[0]) if is_same else ():
             beside |= {place for place, option in enumerate(folded) if option and option == fold(said)}
     return bool(beside) and list(letters).index(letter) not in beside
 
@@ -192,7 +196,7 @@ class _Reader:
         for language in self.languages:
             for cue in re.finditer(_PATTERNS["CUES"][language], self.text, re.IGNORECASE | re.MULTILINE):
                 before = self.text[: cue.start()]
-                clause = _CLAUSE_ENDS.split(before)[-1]
+                clause = CLAUSE_ENDS.split(before)[-1]
                 supposed = _SENTENCE_ENDS.split(before)[-1] + cue[0]
                 if not (
                     self._found("NEGATIONS", clause)
@@ -208,7 +212,7 @@ class _Reader:
         stated = []
         for match in self.script.one.finditer(self.text):
             before, after = self.text[: match.start()], self.text[match.end() :]
-            clause = _CLAUSE_ENDS.split(before)[-1]
+            clause = CLAUSE_ENDS.split(before)[-1]
             asks = _ASKS.match(after)
             # "Hepatitis B is correct" calls no option right.
             alone = not clause.strip() or _BEFORE_LETTER.search(clause)

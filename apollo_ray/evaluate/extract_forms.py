@@ -34,7 +34,7 @@ _STATED = tuple(
 _LATEX = re.compile(r"\\[a-zA-Z]+|\\[ ,;!]|[{}$]")
 _SMALL = re.compile(r"\A[(\[]?\s*([a-z])(?=\s*(?:[)\].:]|$))")
 _NEGATIONS = words.normal(words.NEGATIONS)
-_CLAUSE_ENDS = re.compile(r"[.,;:!?\n。，；！？।،؛؟、]")
+CLAUSE_ENDS = re.compile(r"[.,;:!?\n。，；！？।،؛؟、]")
 _THOUGHT = re.compile(r"<(think|thinking|reasoning)>.*?(?:</\1>|\Z)", re.DOTALL | re.IGNORECASE)
 _THOUGHT_BEFORE = re.compile(r"\A.*</(?:think|thinking|reasoning)>", re.DOTALL | re.IGNORECASE)  # opened by the prompt
 _CIRCLED_DIGITS = "①②③④⑤⑥"
@@ -88,8 +88,8 @@ def in_one_form(text: str, letters: Sequence[str], lang: str, options: Sequence[
 
 
 def _set_apart(found: re.Match[str], letters: Sequence[str], languages: list[str], options: Sequence[str]) -> str:
-    """What a form holds as a line `Answer: ...`, or nothing where the clause before denies it: `not \boxed{B}`."""
-    clause = _CLAUSE_ENDS.split(found.string[: found.start()])[-1]
+    r"""What a form holds as a line `Answer: ...`, or nothing where the clause before denies it: `not \boxed{B}`."""
+    clause = CLAUSE_ENDS.split(found.string[: found.start()])[-1]
     if any(re.search(_NEGATIONS[one], clause, re.IGNORECASE) for one in languages if one in _NEGATIONS):
         return " "
     inside = _LATEX.sub(" ", found["inside"] or found[found.lastgroup or 0]).strip()

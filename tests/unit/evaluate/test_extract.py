@@ -187,6 +187,10 @@ def test_the_text_of_one_option_is_its_letter():
     assert extract_letter("It carries blood away, so it is an artery.", LETTERS, "en", options) == "A"
     assert extract_letter("It carries blood, so it is not an artery.", LETTERS, "en", options) is None
     assert extract_letter("The best treatment is D. Lymph.", LETTERS, "en", options) == "D"
+    assert extract_letter("The answer is A. Artery. Sorry, I was wrong.", LETTERS, "en", options) is None
+    assert extract_letter("A. Artery. Sorry, I was wrong.", LETTERS, "en", options) is None
+    assert extract_letter("The answer is A. Artery. The answer is D.", LETTERS, "en", options) is None
+    assert extract_letter("The answer is B or D. Lymph is likely.", LETTERS, "en", options) is None
     assert extract_letter("The treatment is not D. Lymph.", LETTERS, "en", options) is None
     assert extract_letter("The most likely diagnosis is lymph.", LETTERS, "en", options) == "D"
     assert extract_letter("I would first have to see the artery.", LETTERS, "en", options) is None
