@@ -18,10 +18,14 @@ def labelled(cluster: Cluster) -> Iterator[Host]:
     cluster.replace(host)
 
 
-def test_training_goes_to_the_host_with_the_label(cluster: Cluster, trained: float, labelled: Host) -> None:
-    words = [f"store={TRAINED}", "model.workers=1", "model.epochs=1", "model.node_labels={use: train}"]
-    cluster.submit(FAULTS, "model", *words).succeed()
+@pytest.mark.parametrize(("wanted", "has"), [("train", True), ("!train", False)])
+def test_training_goes_where_the_label_says(
+    cluster: Cluster, trained: float, labelled: Host, wanted: str, has: bool
+) -> None:
+    """Both ways, so that a worker that always goes to one host fails one of them."""
+    words = [f"store={TRAINED}", "model.workers=1", "model.epochs=1", f"model.seed={int(has)}"]
+    cluster.submit(FAULTS, "model", *words, f'model.node_labels={{use: "{wanted}"}}').succeed()
     addresses = {node["node_id"]: node["node_ip"] for node in cluster.state("nodes") if node["state"] == "ALIVE"}
     workers = [actor for actor in cluster.state("actors") if actor["class_name"] == "RayTrainWorker"]
     latest = max(workers, key=lambda actor: int(actor["job_id"], 16))
-    assert addresses[latest["node_id"]] == labelled.ip
+    assert (addresses[latest["node_id"]] == labelled.ip) == has
