@@ -30,7 +30,7 @@ class Stage:
 
 STAGES = {
     "corpus": Stage("apollo_ray.corpus", 3),
-    "rewrite": Stage("apollo_ray.rewrite", 4, estimates=True),
+    "rewrite": Stage("apollo_ray.rewrite", 5, estimates=True),
     "tokenizer": Stage("apollo_ray.tokenizer", 2),
     "mix": Stage("apollo_ray.mix", 4),
     "train": Stage("apollo_ray.train", 2),

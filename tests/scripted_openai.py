@@ -1,7 +1,7 @@
 """A scripted OpenAI server for tests and benchmarks: python tests/scripted_openai.py --port 8001 --faults 0.2
 
 A reply is a function of its prompt, so that any order of requests gives the same pairs: a question about the passage's
-first words, an answer made of the passage's sentences, a dialogue of both. Some prompts (by their hash) get replies that
+first words, an answer made of the passage's sentences, a dialogue of both, a judge's yes. Some prompts (by their hash) get replies that
 must be refused. Transport fails by chance: 429 with Retry-After, 500, 503, garbage, a cut connection, an answer too late.
 
 GET /stats tells what was paid for: a reply counts when it was sent whole to a client that was still there.
@@ -33,6 +33,10 @@ QUESTIONS = {
 }
 DIALOGUE_SIGNS = ("conversation alone", "只输出对话", "केवल बातचीत", "únicamente con la conversación", "uniquement par la conversation", "المحادثة وحدها")  # fmt: skip
 ANSWER_SIGNS = {"Reference", "参考内容", "संदर्भ", "Referencia", "Référence", "المرجع"}
+JUDGED = {
+    "single word: yes or no": ("Yes.", "No"), "只用一个词回答": ("是", "否。"), "एक ही शब्द में उत्तर": ("हाँ।", "नहीं"),
+    "una sola palabra: sí": ("Sí", "No."), "un seul mot : oui": ("Oui.", "Non"), "أجب بكلمة واحدة": ("نعم", "لا"),
+}  # fmt: skip
 CONTENT_FAULTS = ("unwilling", "wrong_language", "length", "empty", "mentions_reference")
 TRANSPORT_FAULTS = ("429", "500", "503", "garbage", "html", "cut", "late")
 
@@ -52,6 +56,9 @@ def reply_to(prompt: str, content_faults: float) -> tuple[str, str]:
     """(text, finish_reason)."""
     digest = hashlib.blake2b(prompt.encode(), digest_size=8).digest()
     chance = int.from_bytes(digest, "big") / 2**64
+    judged = next((words for sign, words in JUDGED.items() if sign in prompt), None)
+    if judged:
+        return judged[chance < content_faults], "stop"
     passage, lang, answers = passage_of(prompt)
     fault = CONTENT_FAULTS[digest[0] % len(CONTENT_FAULTS)] if chance < content_faults else None
     if fault == "unwilling":

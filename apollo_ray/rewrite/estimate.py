@@ -6,13 +6,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from apollo_ray.rewrite.ledger import Ledger, Reply, Spending
+from apollo_ray.rewrite.ledger import Ledger, Spending
 from apollo_ray.rewrite.rows import Unit
 from apollo_ray.rewrite.script import Script
 from apollo_ray.rewrite.segment import estimated_tokens
+from apollo_ray.rewrite.turns import KINDS
 
-EXPECTED_TOKENS = {"question": 40, "answer": 250, "dialogue": 600}
+EXPECTED_TOKENS = {"question": 40, "answer": 250, "dialogue": 600, "check": 2}
 """That a reply has, where the ledger holds none of its kind to go by."""
+
+PRETENDED = ("x" * 80, "x" * 800)
+"""Question and answer of prompts that cannot be made yet."""
 
 
 @dataclass
@@ -77,7 +81,7 @@ def estimate(units: Iterable[Unit], script: Script | None, ledger: Ledger) -> Es
             found.ready += 1
             continue
         replies, missing = script.replay(unit.passage, unit.form, ledger.get)
-        kinds = ["dialogue"] if unit.form == "dialogue" else ["question", "answer"]
+        kinds = KINDS[unit.form]
         for kind, reply in zip(kinds, replies, strict=False):
             found.kept[kind] += 1
             found.kept_completion_tokens[kind] += reply.completion_tokens
@@ -87,9 +91,11 @@ def estimate(units: Iterable[Unit], script: Script | None, ledger: Ledger) -> Es
         count = estimated_tokens(unit.passage.lang)
         found.asked[missing.kind] += 1
         found.prompt_tokens[missing.kind] += count([missing.prompt])[0]
-        if missing.kind == "question":  # the answer's prompt is as long: the passage, and a question
-            pretended = Reply("x" * 80, "stop", "")
-            call = script.prompts.answer(unit.passage, pretended.text)
-            found.asked["answer"] += 1
-            found.prompt_tokens["answer"] += count([call])[0]
+        for kind in kinds[len(replies) + 1 :]:  # prompts with what is not there yet: a question, an answer
+            if kind == "answer":
+                found.asked[kind] += 1
+                found.prompt_tokens[kind] += count([script.prompts.answer(unit.passage, PRETENDED[0])])[0]
+            elif kind == "check" and script.checks.judge:
+                found.asked[kind] += 1
+                found.prompt_tokens[kind] += count([script.prompts.check(unit.passage, *PRETENDED)])[0]
     return found

@@ -25,9 +25,10 @@ from apollo_ray.errors import ServiceError, UserError
 from apollo_ray.kept import READERS
 from apollo_ray.rewrite import ledger, pacing
 from apollo_ray.rewrite.ledger import Ledger, Reply, Spending
-from apollo_ray.rewrite.script import Call, Form, Script
+from apollo_ray.rewrite.script import Call, Script
 from apollo_ray.rewrite.segment import Passage
 from apollo_ray.rewrite.settings import OpenAIEngine
+from apollo_ray.rewrite.turns import Form
 
 WORKERS_PER_CONNECTION = 2
 """Passages worked on for each request under way: while one reads or writes the ledger another one asks."""
@@ -206,7 +207,7 @@ class _Asking:
 
     async def _once(self, call: Call, client: openai.AsyncOpenAI) -> Reply:
         engine = self.engine
-        body = {"model": engine.model, "messages": [{"role": "user", "content": call.prompt}], **engine.sampling()}
+        body = {"model": engine.model, "messages": [{"role": "user", "content": call.prompt}], **call.sampling}
         try:
             # By the address and not by chat.completions.create, whose pydantic models of an answer cost 0.5 ms a call.
             answer = await client.post("/chat/completions", body=body, cast_to=object)

@@ -1,6 +1,7 @@
 """Set phrases in six languages: what gives away a hidden passage, unwillingness, a copied prompt, a request."""
 
 import re
+from collections.abc import Mapping
 
 QUESTION_MARK = re.compile(r"[?？؟]+")
 
@@ -69,3 +70,13 @@ REQUEST = {
         r"^(?:من|ما|أي|كم|عدد|بين|صف|في أي) |اشرح|اذكر|وضح|لخص|قارن|عرف |ماذا|كيف|لماذا|متى|هل |أين|ما هو|ما هي"
     ),
 }
+
+YES = {"en": "yes", "zh": "是|支持", "hi": "हाँ|हां|जी हाँ", "es": "sí|si", "fr": "oui", "ar": "نعم"}
+NO = {"en": "no|not", "zh": "否|不|没有", "hi": "नहीं|जी नहीं", "es": "no", "fr": "non", "ar": "لا|كلا"}
+"""How a judge begins, by language."""
+
+
+def begins(text: str, words: Mapping[str, str], lang: str) -> bool:
+    """Whether `text` begins with one of the words of `lang` or of English, whatever stands before them or follows."""
+    end = "" if lang == "zh" else r"(?!\w)"
+    return re.match(rf"\W*(?:(?:{words['en']})(?!\w)|(?:{words.get(lang, words['en'])}){end})", text, re.I) is not None

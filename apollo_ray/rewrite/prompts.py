@@ -1,9 +1,10 @@
-"""The prompts that ask an LLM for a question, for its answer or for a dialogue: plain-text files that anyone can edit.
+"""The prompts that ask an LLM for a question, an answer, a dialogue or a verdict: text files that anyone can edit.
 
     prompts/VERSION              raise it when you change a file
     prompts/{lang}/question.txt  fields {subject} {passage}
     prompts/{lang}/answer.txt    fields {question} {passage}
     prompts/{lang}/dialogue.txt  fields {subject} {passage} {patient} {doctor}
+    prompts/{lang}/check.txt     fields {question} {answer} {passage}; a reply begins with yes or no (verify.judge)
 
 Version and hash are in every row that they led to. A language without a folder of its own is asked in English.
 """
@@ -20,14 +21,16 @@ from apollo_ray.rewrite.dialogue import speakers
 from apollo_ray.rewrite.segment import Passage
 from apollo_ray.store import expand, open_fs
 
-Kind = Literal["question", "answer", "dialogue"]
+Kind = Literal["question", "answer", "dialogue", "check"]
 FIELDS: Mapping[str, frozenset[str]] = {
     "question": frozenset({"subject", "passage"}),
     "answer": frozenset({"question", "passage"}),
     "dialogue": frozenset({"subject", "passage", "patient", "doctor"}),
+    "check": frozenset({"question", "answer", "passage"}),
 }
 _FIELD = re.compile(r"\{(\w+)\}")
-_NEEDED = {"question": "passage", "answer": "question", "dialogue": "passage"}  # without it a file makes no sense
+_NEEDED = {"question": "passage", "answer": "question", "dialogue": "passage", "check": "answer"}
+"""The field without which a file makes no sense."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,10 @@ class Prompts:
         patient, doctor = speakers(passage.lang)
         values = {"subject": passage.subject, "passage": passage.text, "patient": patient, "doctor": doctor}
         return self._filled(passage, "dialogue", values)
+
+    def check(self, passage: Passage, question: str, answer: str) -> str:
+        """What is sent last where a judge is wanted; `verify.check_judgement` reads the answer."""
+        return self._filled(passage, "check", {"question": question, "answer": answer, "passage": passage.text})
 
     def _filled(self, passage: Passage, kind: Kind, values: dict[str, str]) -> str:
         # One pass, and not str.format: medical text has braces of its own, and no value is searched for another's name.

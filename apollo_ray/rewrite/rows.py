@@ -13,13 +13,12 @@ from apollo_ray.decontaminate import Index
 from apollo_ray.leaks import Decontamination
 from apollo_ray.overlap_index import fold
 from apollo_ray.records import CONVERSATION, REFUSAL
-from apollo_ray.rewrite import verify
+from apollo_ray.rewrite import turns
 from apollo_ray.rewrite.dialogue import dialogue_turns
-from apollo_ray.rewrite.ledger import Reply
-from apollo_ray.rewrite.script import Form
 from apollo_ray.rewrite.segment import Count, Passage, passages
-from apollo_ray.rewrite.settings import StageSettings, TemplateEngine, Verification
-from apollo_ray.rewrite.verify import Refusal, Verdict
+from apollo_ray.rewrite.settings import StageSettings, TemplateEngine
+from apollo_ray.rewrite.turns import Form, Written
+from apollo_ray.rewrite.verify import Verdict
 from apollo_ray.text import content_id
 
 NOTES = pa.schema(
@@ -46,27 +45,18 @@ class Unit:
     turns: list[str] | None = None  # of a dialogue that the document holds
 
 
-@dataclass(frozen=True)
-class Written:
-    """What an engine made of a passage: turns, or why there are none; the calls that it took."""
-
-    turns: list[str]
-    refusal: Refusal | None = None
-    calls: tuple[tuple[str, Reply], ...] = ()  # (kind, reply)
-
-
 def units(documents: pa.Table, settings: StageSettings, count: dict[str, Count]) -> list[Unit]:
     """Every document gives at least one unit, so that none is lost. `count` by language, "default" for all others."""
     found = []
     asked = not isinstance(settings.engine, TemplateEngine)
     for row in documents.to_pylist():
         lang = row["lang"]
-        turns = dialogue_turns(row["text"], lang)
+        talk = dialogue_turns(row["text"], lang)
         whole = Passage(row["id"], 0, row["title"], (), row["text"], lang, row["kind"])
         form: Form = "dialogue" if asked and row["kind"] in settings.dialogue_kinds else "pair"
         cut = (
             []
-            if turns
+            if talk
             else passages(
                 row["id"],
                 row["title"],
@@ -80,37 +70,15 @@ def units(documents: pa.Table, settings: StageSettings, count: dict[str, Count])
         if cut:
             found += [Unit(row, passage, form) for passage in cut]
         else:
-            found.append(Unit(row, whole, form, turns))
+            found.append(Unit(row, whole, form, talk))
     return found
-
-
-def written_by_llm(form: Form, passage: Passage, calls: Sequence[tuple[str, Reply]], checks: Verification) -> Written:
-    """The turns in the replies of a passage's calls."""
-    texts = []
-    for what, reply in calls:
-        if refusal := verify.check_reply(reply, what):
-            return Written([], refusal, tuple(calls))
-        texts.append(verify.tidy(reply.text))
-        if what == "question" and (refusal := verify.check_question(texts[0], passage, checks)):
-            return Written(texts, refusal, tuple(calls))
-    if form == "dialogue":
-        turns = dialogue_turns(texts[0], passage.lang)
-        if not turns or len(turns) < 4 or not all(turns):
-            refusal = Refusal("not_a_dialogue", f"{len(turns or []) // 2} exchanges of patient and doctor, at least 2")
-            return Written([passage.subject, texts[0]], refusal, tuple(calls))
-        return Written(turns, None, tuple(calls))
-    return Written(texts, None, tuple(calls))
 
 
 def judged(unit: Unit, written: Written, settings: StageSettings) -> Verdict:
     """The checks of the whole conversation. A dialogue of the corpus was cleaned there; a template copies."""
-    if written.refusal or unit.turns or isinstance(settings.engine, TemplateEngine):
+    if unit.turns or isinstance(settings.engine, TemplateEngine):
         return Verdict(written.refusal)
-    context = " ".join(part for part in (unit.passage.title, *unit.passage.path) if part)
-    if unit.form == "pair":
-        context += "\n" + written.turns[0]
-    answers = "\n".join(written.turns[1::2] if unit.form == "pair" else written.turns)
-    return verify.check_answer(answers, unit.passage, settings.verify, context)
+    return turns.judged(unit.form, written, unit.passage, settings.verify)
 
 
 def conversation(

@@ -1,21 +1,22 @@
 """Which prompts a passage needs, one after the other: the same for every engine, for estimates and for checks.
 
-A pair takes two calls, a question and then its answer (Apollo's procedure); a dialogue takes one. Nobody pays for the
-answer of a question that is refused.
+A pair takes two calls, a question and then its answer (Apollo's procedure); a dialogue takes one. A judge is one more.
+Nobody pays for the answer of a question that is refused, or for a judge of what the rules refuse.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from apollo_ray.kept import key_of
-from apollo_ray.rewrite import verify
 from apollo_ray.rewrite.ledger import Reply
 from apollo_ray.rewrite.prompts import Kind, Prompts
 from apollo_ray.rewrite.segment import Passage
 from apollo_ray.rewrite.settings import OpenAIEngine, StageSettings, Verification, VLLMEngine
+from apollo_ray.rewrite.turns import KINDS, Form, check_turns, written_by_llm
 
-Form = Literal["pair", "dialogue"]
+GREEDY = {"temperature": 0.0, "frequency_penalty": 0.0, "presence_penalty": 0.0}
+"""How a judge is sampled: its likeliest word."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Call:
     kind: Kind
     lang: str
     prompt: str
+    sampling: dict[str, Any]
     key: str
 
 
@@ -46,18 +48,31 @@ class Script:
 
     def next(self, passage: Passage, form: Form, replies: Sequence[Reply]) -> Call | None:
         """The prompt that comes after `replies`, or None where there is nothing more to ask."""
-        if not replies:
-            if form == "dialogue":
-                return self._call("dialogue", passage, self.prompts.dialogue(passage))
-            return self._call("question", passage, self.prompts.question(passage))
-        if form == "dialogue" or len(replies) > 1:
+        if len(replies) == len(KINDS[form]):
             return None
-        question = verify.tidy(replies[0].text)
-        refused = verify.check_reply(replies[0], "question") or verify.check_question(question, passage, self.checks)
-        return None if refused else self._call("answer", passage, self.prompts.answer(passage, question))
+        kind = KINDS[form][len(replies)]
+        if kind == "question":
+            return self._call(kind, passage, self.prompts.question(passage))
+        if kind == "dialogue":
+            return self._call(kind, passage, self.prompts.dialogue(passage))
+        if kind == "check" and not self.checks.judge:
+            return None
+        written = written_by_llm(form, passage, replies, self.checks)
+        if written.refusal:
+            return None
+        if kind == "answer":
+            return self._call(kind, passage, self.prompts.answer(passage, written.turns[0]))
+        # Rules cost less than a call; a model of inference costs more than they do and waits for the last pass.
+        rules = self.checks.model_copy(update={"entailment": None})
+        if check_turns(form, written.turns, passage, rules).refusal:
+            return None
+        question = written.turns[0] if form == "pair" else passage.subject
+        answer = written.turns[1] if form == "pair" else "\n".join(written.turns)
+        return self._call(kind, passage, self.prompts.check(passage, question, answer))
 
     def _call(self, kind: Kind, passage: Passage, prompt: str) -> Call:
-        return Call(kind, passage.lang, prompt, key_of(prompt, self.model, self.sampling))
+        sampling = self.sampling | GREEDY if kind == "check" else self.sampling
+        return Call(kind, passage.lang, prompt, sampling, key_of(prompt, self.model, sampling))
 
     def replay(
         self, passage: Passage, form: Form, get: Callable[[str], Reply | None]

@@ -103,6 +103,7 @@ class Verification(Settings):
     min_support: Annotated[float, Field(ge=0, le=1)] = 1.0  # of an answer's facts that the passage must bear out
     grounding: bool = True
     entailment: Entailment | None = None
+    judge: bool = False  # the engine's own model is asked whether the passage bears the answer out: one more call
 
     def bounds(self, limits: dict[str, tuple[int, int]], lang: str) -> tuple[int, int]:
         return limits.get(lang, limits.get("default", (1, 1_000_000)))

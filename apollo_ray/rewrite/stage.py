@@ -6,6 +6,7 @@
 Passages are cut anew in each pass: that is cheaper than to keep them, and the same whatever the cluster.
 """
 
+import json
 from functools import cache
 from typing import Any
 
@@ -23,10 +24,11 @@ from apollo_ray.rewrite import openai_engine, prompts, rows, summary, template_e
 from apollo_ray.rewrite.estimate import Estimate
 from apollo_ray.rewrite.ledger import Ledger, Reply
 from apollo_ray.rewrite.openai_engine import Progress
-from apollo_ray.rewrite.rows import Unit, Written
+from apollo_ray.rewrite.rows import Unit
 from apollo_ray.rewrite.script import Script
 from apollo_ray.rewrite.segment import Count, Passage, estimated_tokens
 from apollo_ray.rewrite.settings import OpenAIEngine, StageSettings, TemplateEngine, VLLMEngine
+from apollo_ray.rewrite.turns import Written, written_by_llm
 from apollo_ray.rewrite.verify import Refusal
 from apollo_ray.step import Context, Result
 from apollo_ray.store import Store
@@ -192,7 +194,7 @@ def _ask_endpoint(job: _Job, engine: OpenAIEngine) -> None:
 
 
 def _ask_vllm(job: _Job, engine: VLLMEngine) -> None:
-    """Questions and dialogues, then answers: a batch's replies are in the ledger when it is done."""
+    """Questions and dialogues, then answers, then checks: a batch's replies are in the ledger when it is done."""
     from ray.data.llm import build_processor, vLLMEngineProcessorConfig
 
     folder = job.context.folder(engine.model, "model")
@@ -213,18 +215,17 @@ def _ask_vllm(job: _Job, engine: VLLMEngine) -> None:
         detokenize_stage={"enabled": False},  # vLLM's own, so that an answer is the same as over HTTP
         **options,
     )
-    sampling = engine.sampling()
     store = job.context.store
 
     def before(row: dict[str, Any]) -> dict[str, Any]:
         return {
             "messages": [{"role": "user", "content": row["prompt"]}],
-            "sampling_params": sampling,
+            "sampling_params": json.loads(row["sampling"]),
             "key": row["key"],
             "model_name": engine.model,
         }
 
-    for phase in ("questions", "answers"):
+    for phase in ("questions", "answers", *(["checks"] if job.settings.verify.judge else [])):
         missing = job.passes(_missing)
         number = missing.count()
         job.context.say(f"{number} {phase} to ask of vLLM")
@@ -272,8 +273,9 @@ def _missing(documents: pa.Table, shared: list[Any]) -> pa.Table:
         if unit.turns is None:
             _, missing = tools.script.replay(unit.passage, unit.form, tools.ledger.get)
             if missing:
-                calls[missing.key] = missing.prompt
-    return pa.table({"key": pa.array(list(calls), pa.string()), "prompt": pa.array(list(calls.values()), pa.string())})
+                calls[missing.key] = {"prompt": missing.prompt, "sampling": json.dumps(missing.sampling)}
+    rows = [{"key": key, **call} for key, call in calls.items()]
+    return pa.Table.from_pylist(rows, pa.schema([(name, pa.string()) for name in ("key", "prompt", "sampling")]))
 
 
 def _check(documents: pa.Table, shared: list[Any]) -> pa.Table:
@@ -300,9 +302,7 @@ def _replayed(unit: Unit, tools: _Tools) -> Written:
     replies, missing = tools.script.replay(unit.passage, unit.form, tools.ledger.get)
     if missing:
         raise ServiceError(f"the answer {missing.key} has gone from the ledger under way; run the same command again")
-    kinds = ["dialogue"] if unit.form == "dialogue" else ["question", "answer"]
-    calls = list(zip(kinds, replies, strict=False))
-    return rows.written_by_llm(unit.form, unit.passage, calls, tools.settings.verify)
+    return written_by_llm(unit.form, unit.passage, replies, tools.settings.verify)
 
 
 def _estimate(documents: pa.Table, shared: list[Any]) -> pa.Table:

@@ -61,6 +61,14 @@ def check_reply(reply: Reply, what: str) -> Refusal | None:
     return None
 
 
+def check_judgement(reply: Reply, lang: str) -> Refusal | None:
+    """What a judge was asked to begin with yes or no, in the passage's language or in English."""
+    said = tidy(reply.text)
+    if phrases.begins(said, phrases.NO, lang):
+        return Refusal("judged_unsupported", said[:300])
+    return None if phrases.begins(said, phrases.YES, lang) else Refusal("judge_unclear", said[:300])
+
+
 def check_question(question: str, passage: Passage, checks: Verification) -> Refusal | None:
     """A question must be one, in the passage's language, and understandable without the passage."""
     lang = passage.lang

@@ -52,11 +52,14 @@ def test_faults_workers_and_order_change_no_row(cluster, tmp_path, scripted_open
     for number, settings in enumerate(({"concurrency": 2}, {"concurrency": 16})):
         scripted = scripted_openai(delay_s=0.002, faults=0.2, content_faults=0.15, seed=number)
         store = str(tmp_path / str(number))
-        step = run(store, engine(scripted.address, **settings))
+        step = run(store, engine(scripted.address, **settings), "qa.verify={judge: true}")
         counts = step.manifest.counts
         assert counts.read == counts.kept + sum(counts.dropped.values())
         assert scripted.server.stats()["paid_twice"] == 0
         assert {"unwilling", "wrong_language"} & set(counts.dropped)
+        assert "judged_unsupported" in counts.dropped
+        checks = [told["check"]["calls"] for told in step.manifest.summary["cost"].values() if "check" in told]
+        assert sum(checks) >= counts.dropped["judged_unsupported"] + counts.kept / 2
         pairs = rows_of(store, step)
         assert list(pairs[0]) == CONVERSATION.names
         written = [row for row in pairs if row["engine"] == "m"]

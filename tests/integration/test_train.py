@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from apollo_ray.packed import PackedRows
-from apollo_ray.store import Store, step_directory
+from apollo_ray.store import Store, open_fs, step_directory
 from apollo_ray.train.data import batch_of
 from apollo_ray.train.loss import Objective
 from apollo_ray.train.model import load_model, parameter_groups
@@ -176,10 +176,11 @@ def test_a_killed_worker_costs_no_step_beyond_the_last_checkpoint(run_steps, cop
     assert_same_curve(str(copied), steps["small"], trained)
 
 
-def test_checkpoints_survive_cut_connections_to_an_object_store(run_steps, cluster, s3_proxy, trained) -> None:
+def test_checkpoints_survive_cut_connections_to_an_object_store(run_steps, cluster, s3_proxy, copied, trained) -> None:
     store = f"{cluster.bucket}/same"
     words = ["small", *SLOW_ENOUGH_TO_KILL, "small.checkpoint_every=1"]
-    run_steps(store, ["general-mix"])
+    filesystem, folder = open_fs(store)
+    filesystem.put(f"{copied}/", folder, recursive=True)
     before = s3_proxy.cut
     with s3_proxy.cutting(every_bytes=400_000):
         steps = run_steps(store, words)

@@ -4,12 +4,13 @@ from pathlib import Path
 import pytest
 
 from apollo_ray.errors import ServiceError, UserError
-from apollo_ray.rewrite import ledger, prompts, rows
-from apollo_ray.rewrite.ledger import Ledger
+from apollo_ray.rewrite import ledger, prompts
+from apollo_ray.rewrite.ledger import Ledger, Reply
 from apollo_ray.rewrite.openai_engine import ask_all, read_answer
 from apollo_ray.rewrite.script import Script
 from apollo_ray.rewrite.segment import Passage
-from apollo_ray.rewrite.settings import OpenAIEngine, StageSettings
+from apollo_ray.rewrite.settings import OpenAIEngine, StageSettings, Verification
+from apollo_ray.rewrite.turns import judged, written_by_llm
 from apollo_ray.store import Store
 
 PACKAGED = prompts.load(StageSettings(documents=("d",)).prompts)
@@ -48,8 +49,7 @@ class Job:
     def written(self, passage: Passage, form: str = "pair"):
         replies, missing = self.script.replay(passage, form, self.ledger.get)
         assert missing is None
-        kinds = ["dialogue"] if form == "dialogue" else ["question", "answer"]
-        return rows.written_by_llm(form, passage, list(zip(kinds, replies, strict=False)), self.settings.verify)
+        return written_by_llm(form, passage, replies, self.settings.verify)
 
 
 def test_two_calls_make_a_pair_and_the_ledger_pays_once(scripted_openai, tmp_path: Path) -> None:
@@ -68,6 +68,37 @@ def test_two_calls_make_a_pair_and_the_ledger_pays_once(scripted_openai, tmp_pat
     changed = job.settings.verify.model_copy(update={"min_support": 0.0})
     other = Script(PACKAGED, "m", job.engine.sampling(), changed)
     assert other.replay(PASSAGE, "pair", job.ledger.get)[1] is None, "another verifier asks nothing anew"
+
+
+@pytest.mark.parametrize(("form", "calls"), [("pair", 3), ("dialogue", 2)])
+def test_a_judge_is_one_call_more_and_changes_no_other(scripted_openai, tmp_path: Path, form: str, calls: int) -> None:
+    scripted, judge = scripted_openai(), Verification(judge=True)
+    plain = Job(scripted.address, tmp_path)
+    plain.ask([PASSAGE], form)
+    judging = Script(PACKAGED, "m", plain.engine.sampling(), judge)
+    asked = ask_all([(PASSAGE, form)], judging, plain.engine, plain.ledger, lambda _: None)
+    assert (asked.kept, scripted.server.stats()["prompts_paid"]) == (calls - 1, calls)
+    body = scripted.server.bodies[-1]
+    assert (body["temperature"], body["frequency_penalty"], body["max_tokens"]) == (0.0, 0.0, plain.engine.max_tokens)
+    assert PASSAGE.text in body["messages"][0]["content"]
+    replies, missing = judging.replay(PASSAGE, form, plain.ledger.get)
+    assert missing is None
+    written = written_by_llm(form, PASSAGE, replies, judge)
+    assert written.turns == plain.written(PASSAGE, form).turns
+    assert written.calls[-1][0] == "check"
+    assert judged(form, written, PASSAGE, judge).refusal is None
+    doubted = [*replies[:-1], Reply("No, it says the opposite.", "stop", "m")]
+    verdict = judged(form, written_by_llm(form, PASSAGE, doubted, judge), PASSAGE, judge)
+    assert (verdict.refusal.reason, verdict.refusal.detail) == ("judged_unsupported", "No, it says the opposite.")
+    assert verdict.scores["support"] == 1.0
+
+
+def test_nobody_asks_a_judge_about_what_the_rules_refuse(scripted_openai, tmp_path: Path) -> None:
+    script = Script(PACKAGED, "m", {}, Verification(judge=True))
+    question = Reply("How long did the fever of case 3 last?", "stop", "m")
+    assert script.next(PASSAGE, "pair", [question, Reply("It lasted for seventy days.", "stop", "m")]) is None
+    assert script.next(PASSAGE, "pair", [question, Reply("", "stop", "m")]) is None
+    assert script.next(PASSAGE, "pair", [question, Reply(PASSAGE.text, "stop", "m")]).kind == "check"
 
 
 def test_every_passage_ends_as_a_pair_or_a_refusal_and_nothing_is_paid_twice(scripted_openai, tmp_path: Path) -> None:

@@ -23,11 +23,13 @@ def test_prompts_hold_the_passage_and_have_no_field_left(lang: str) -> None:
         loaded.answer(passage, "Why {passage}?"),
         loaded.dialogue(passage),
     )
-    for prompt in (question, answer, dialogue):
+    check = loaded.check(passage, "Why {passage}?", "Because {answer}.")
+    for prompt in (question, answer, dialogue, check):
         assert prompt.count(TEXT) == 1
         assert "{subject}" not in prompt
     assert "T – H" in question
     assert "Why {passage}?" in answer
+    assert check.index(TEXT) < check.index("Why {passage}?") < check.index("Because {answer}.")
     assert all(f"{name}" in dialogue for name in SPEAKERS[lang])
     assert loaded.hash_of(lang) != loaded.hash_of("en" if lang != "en" else "fr")
     assert loaded.version
@@ -60,6 +62,7 @@ def test_a_folder_of_ones_own_is_used(own: Path) -> None:
     [
         ("en/question.txt", "{passage} {titel}", r"unknown field \{titel\}; allowed: \{passage\}, \{subject\}"),
         ("en/answer.txt", "{passage}", r"\{question\} is missing"),
+        ("en/check.txt", "{passage} {question}", r"\{answer\} is missing"),
         ("en/summary.txt", "{passage}", r"no prompt of this name"),
         ("VERSION", " ", "VERSION"),
     ],

@@ -9,10 +9,10 @@ from apollo_ray.records import DOCUMENT
 from apollo_ray.rewrite import prompts, rows, summary
 from apollo_ray.rewrite.estimate import Estimate, estimate
 from apollo_ray.rewrite.ledger import Ledger, Reply
-from apollo_ray.rewrite.rows import Written
 from apollo_ray.rewrite.script import Script
 from apollo_ray.rewrite.segment import estimated_tokens
-from apollo_ray.rewrite.settings import OpenAIEngine, StageSettings
+from apollo_ray.rewrite.settings import OpenAIEngine, StageSettings, Verification
+from apollo_ray.rewrite.turns import Written, written_by_llm
 from apollo_ray.store import Store
 
 COUNT = {"default": estimated_tokens("en"), "zh": estimated_tokens("zh")}
@@ -49,19 +49,15 @@ def test_case_reports_become_dialogues_where_an_llm_writes() -> None:
 
 def test_a_pair_is_written_judged_and_kept_with_its_scores() -> None:
     (unit,) = rows.units(documents(TEXT), LLM.model_copy(update={"passage_tokens": {"default": 100}}), COUNT)
-    calls = [
-        ("question", Reply("How long does the fever last?", "stop", "m", 10, 5)),
-        ("answer", Reply(TEXT, "stop", "m", 20, 9)),
-    ]
-    written = rows.written_by_llm("pair", unit.passage, calls, LLM.verify)
+    question = Reply("How long does the fever last?", "stop", "m", 10, 5)
+    written = written_by_llm("pair", unit.passage, [question, Reply(TEXT, "stop", "m", 20, 9)], LLM.verify)
     verdict = rows.judged(unit, written, LLM)
     row = rows.conversation(unit, written, verdict, "m", ("2", "abcd"))
     assert (row["reason"], row["prompt_version"], row["prompt_hash"]) == (None, "2", "abcd")
     assert json.loads(row["scores"])["support"] == 1.0
     assert json.loads(row["calls"]) == [["question", 10, 5], ["answer", 20, 9]]
-    wrong = rows.written_by_llm(
-        "pair", unit.passage, [calls[0], ("answer", Reply(TEXT.replace("three", "thirty"), "stop", "m"))], LLM.verify
-    )
+    told = Reply(TEXT.replace("three", "thirty"), "stop", "m")
+    wrong = written_by_llm("pair", unit.passage, [question, told], LLM.verify)
     bad = rows.conversation(unit, wrong, rows.judged(unit, wrong, LLM), "m", None)
     assert (bad["rule"], bad["reason"]) == ("verify", "not_grounded")
     assert "thirty" in bad["detail"]
@@ -105,6 +101,23 @@ def test_an_estimate_counts_what_is_paid_and_what_is_left(tmp_path: Path) -> Non
     assert (after.kept, after.expected("question")) == ({"question": 1}, 8)
     assert Estimate.from_json(after.to_json()) == after
     assert estimate(units, None, ledger).ready == len(units), "a template engine asks nobody"
+
+
+def test_an_estimate_knows_of_the_judge(tmp_path: Path) -> None:
+    ledger = Ledger(Store(str(tmp_path)))
+    asks = Script.of(LLM.model_copy(update={"verify": Verification(judge=True)}), prompts.load(LLM.prompts), "m")
+    for kind, first in ((None, {"question", "answer", "check"}), ("patient", {"dialogue", "check"})):
+        units = rows.units(documents(TEXT, kind=kind), LLM, COUNT)
+        made = estimate(units, asks, ledger)
+        assert dict(made.asked) == dict.fromkeys(first, len(units))
+        assert made.prompt_tokens["check"] > sum(len(unit.passage.text) for unit in units) / 4
+    (unit,) = rows.units(documents(TEXT), LLM.model_copy(update={"passage_tokens": {"default": 100}}), COUNT)
+    replies = [Reply("How long does such a fever last?", "stop", "m"), Reply(TEXT, "stop", "m")]
+    for number in range(2):
+        ledger.put(asks.next(unit.passage, "pair", replies[:number]).key, replies[number])
+    assert dict(estimate([unit], asks, ledger).asked) == {"check": 1}
+    ledger.put(asks.next(unit.passage, "pair", replies).key, Reply("yes", "stop", "m"))
+    assert estimate([unit], asks, ledger).ready == 1
 
 
 def test_the_summary_is_the_same_for_any_blocks() -> None:

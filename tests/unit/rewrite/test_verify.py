@@ -6,7 +6,7 @@ from apollo_ray.records import LANGUAGES
 from apollo_ray.rewrite.ledger import Reply
 from apollo_ray.rewrite.segment import Passage
 from apollo_ray.rewrite.settings import Verification
-from apollo_ray.rewrite.verify import check_answer, check_question, check_reply, copied_share, tidy
+from apollo_ray.rewrite.verify import check_answer, check_judgement, check_question, check_reply, copied_share, tidy
 
 CHECKS = Verification()
 PASSAGES = {
@@ -156,3 +156,25 @@ def test_any_text_is_checked_without_an_exception(answer: str, text: str, lang: 
 @given(st.sampled_from(LANGUAGES), st.text(max_size=200))
 def test_a_text_bears_itself_out(lang: str, text: str) -> None:
     assert check_answer(text, passage(lang, text), CHECKS).scores["support"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("lang", "yes", "no"),
+    [
+        ("en", ("yes", "Yes.", "**Yes**, all of it"), ("no", "No.", "Not borne out")),
+        ("zh", ("是", "是的。", "“是”"), ("否", "不是", "不支持。")),
+        ("hi", ("हाँ", "हाँ।", "जी हाँ"), ("नहीं", "नहीं।", "जी नहीं")),
+        ("es", ("sí", "Sí.", "si"), ("no", "No.", "No, dice otra cosa")),
+        ("fr", ("oui", "Oui.", "« Oui »"), ("non", "Non.", "Non, pas du tout")),
+        ("ar", ("نعم", "نعم."), ("لا", "لا.", "كلا")),
+    ],
+)
+def test_a_judge_says_yes_or_no_in_the_language_or_in_english(
+    lang: str, yes: tuple[str, ...], no: tuple[str, ...]
+) -> None:
+    for text in (*yes, "Yes"):
+        assert check_judgement(Reply(text, "stop", "m"), lang) is None, text
+    for text in (*no, "no"):
+        assert check_judgement(Reply(text, "stop", "m"), lang).reason == "judged_unsupported", text
+    for text in ("Perhaps", "Nothing is wrong", "Yesterday", "42"):
+        assert check_judgement(Reply(text, "stop", "m"), lang).reason == "judge_unclear", text
