@@ -199,12 +199,14 @@ def _ask_vllm(job: _Job, engine: VLLMEngine) -> None:
 
     folder = job.context.folder(engine.model, "model")
     kwargs: dict[str, Any] = dict(engine.engine_kwargs)
+    options: dict[str, Any] = {}
     if engine.gpus_per_replica > 1:
         kwargs["tensor_parallel_size"] = engine.gpus_per_replica
-    # Without a GPU Ray's own default, one a replica, would wait for ever.
-    options: dict[str, Any] = {}
     if not engine.gpus_per_replica:
+        # Ray's own default, a GPU a replica, would wait for ever, and on CPUs vLLM 0.32 dies of a request with a seed
+        # whose prompt it reads in parts ("CPU Generator does not use offset").
         options["placement_group_config"] = {"bundles": [{"CPU": 1, "GPU": 0}]}
+        kwargs.setdefault("enable_chunked_prefill", False)
     config = vLLMEngineProcessorConfig(
         model_source=folder,
         engine_kwargs=kwargs,
@@ -307,8 +309,7 @@ def _replayed(unit: Unit, tools: _Tools) -> Written:
 
 def _estimate(documents: pa.Table, shared: list[Any]) -> pa.Table:
     tools = _unpacked(shared[0])
-    found = estimates.estimate(tools.units(documents), tools.script, tools.ledger)
-    return pa.table({"told": [found.to_json()]})
+    return pa.table({"told": [estimates.estimate(tools.units(documents), tools.script, tools.ledger).to_json()]})
 
 
 def _mark_repeated(table: pa.Table, again: Any) -> pa.Table:
