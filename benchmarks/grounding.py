@@ -7,8 +7,9 @@ With --judge a model behind an OpenAI-compatible endpoint is asked about what th
 with the ledger that `verify: {judge: true}` uses; the replies are kept in --store and never asked for twice.
 
 Sets, benchmarks/grounding/: `made` and `test` were used while the rules were made; `blind` was written by another
-author who had seen neither, and used later; `held_out` by others again, and nothing was made or chosen with it. An item
-names its passage (file, row, characters) and has a question, a true answer, and answers with one fact changed each.
+author who had seen neither, and used later; `claims` and `held_out` by others again, and nothing was made or chosen
+with them. An item names its passage (file, row, characters) and has a question, a true answer, and answers with one
+fact changed each; of `claims`, pairs of a true sentence and the same with one polarity changed.
 """
 
 import argparse
@@ -33,7 +34,7 @@ from apollo_ray.store import Store
 KINDS = ("number", "dose", "unit", "negation", "comparison", "drug", "population")
 COUNTED = KINDS[:4]
 HERE = Path(__file__).resolve().parent / "grounding"
-SETS = {"made": HERE, "test": HERE / "test", "blind": HERE / "blind", "held_out": HERE / "held_out"}
+SETS = {"made": HERE} | {name: HERE / name for name in ("test", "blind", "claims", "held_out")}
 
 
 @dataclass(frozen=True)
@@ -57,10 +58,17 @@ def answers(folder: Path, data: Path, limit: int | None) -> list[Answer]:
                 rows = map(json.loads, (data / item["file"]).read_text(encoding="utf-8").splitlines())
                 texts[item["file"]] = {row["id"]: row["text"] for row in rows}
             text = texts[item["file"]][item["row"]][item["start"] : item["end"]]
-            told = [(item["answer"], None), *((one["answer"], one["kind"]) for one in item["corrupted"])]
+            if "claims" in item:
+                told = [
+                    (claim, kind)
+                    for pair in item["claims"]
+                    for claim, kind in zip(pair, (None, "negation"), strict=True)
+                ]
+            else:
+                told = [(item["answer"], None), *((one["answer"], one["kind"]) for one in item["corrupted"])]
             for answer, kind in told:
                 passage = Passage(str(len(found)), 0, None, (), text, lang, None)
-                found.append(Answer(passage, item["question"], answer, kind))
+                found.append(Answer(passage, item.get("question", ""), answer, kind))
     return found
 
 

@@ -55,7 +55,7 @@ REQUEST = {
         re.IGNORECASE,
     ),
     "zh": re.compile(r"请|介绍|说明|解释|描述|列出|什么|如何|怎|哪|为何|吗|呢|几|多少|是否|能否"),
-    "hi": re.compile(r"बताइए|बताएँ|बताएं|बताइये|समझाइए|समझाएँ|वर्णन|लिखिए|दीजिए|क्या|कैसे|क्यों|कब|कौन|कितन|किस|कहाँ"),
+    "hi": re.compile(r"बताइए|बताएँ|बताएं|बताइये|समझाइए|समझाएँ|वर्णन|लिखिए|दीजिए|क्या|कैसे|क्यों|कब|कौन|कितन|किस(?!ी)|कहाँ"),
     "es": re.compile(
         r"^(?:por favor,?\s+)?(?:explique|explica|describa|describe|enumere|enumera|indique|indica|mencione|diga|"
         r"resuma|compare|defina|defin[ae]|señale|qué|cuál|cómo|por qué|cuándo|quién|dónde)\b",

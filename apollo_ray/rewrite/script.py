@@ -1,7 +1,7 @@
 """Which prompts a passage needs, one after the other: the same for every engine, for estimates and for checks.
 
 A pair takes two calls, a question and then its answer (Apollo's procedure); a dialogue takes one. A judge is one more.
-Nobody pays for the answer of a question that is refused, or for a judge of what the rules refuse.
+Nobody pays for the answer of a question that is refused (but where its facts are), or for a judge of what rules refuse.
 """
 
 from collections.abc import Callable, Sequence
@@ -57,7 +57,9 @@ class Script:
             return self._call(kind, passage, self.prompts.dialogue(passage))
         if kind == "check" and not self.checks.judge:
             return None
-        written = written_by_llm(form, passage, replies, self.checks)
+        # To look for facts in every question would cost the driver more than the answers of the few that it refuses.
+        checks = self.checks if kind == "check" else self.checks.model_copy(update={"grounding": False})
+        written = written_by_llm(form, passage, replies, checks)
         if written.refusal:
             return None
         if kind == "answer":

@@ -41,6 +41,11 @@ class Passage:
         return cls(**values | {"path": tuple(values["path"])})
 
     @property
+    def headline(self) -> str:
+        """Title and headings, which say as much as the text does; empty where there are none."""
+        return " ".join(part for part in (self.title, *self.path) if part)
+
+    @property
     def subject(self) -> str:
         """Title and headings, or the first words where there are none."""
         return " – ".join(part for part in (self.title, *self.path) if part) or self.text[:60]

@@ -40,7 +40,8 @@ def written_by_llm(form: Form, passage: Passage, replies: Sequence[Reply], check
             return Written(texts, refusal, calls)
         if what == "check":
             return Written(texts, None, calls, verify.check_judgement(reply, passage.lang))
-        texts.append(verify.tidy(reply.text))
+        text = verify.tidy(reply.text)
+        texts.append(verify.without_question(text, texts[0]) if what == "answer" else text)
         if what == "question" and (refusal := verify.check_question(texts[0], passage, checks)):
             return Written(texts, refusal, calls)
         if what == "dialogue":
@@ -54,9 +55,7 @@ def written_by_llm(form: Form, passage: Passage, replies: Sequence[Reply], check
 
 def check_turns(form: Form, turns: Sequence[str], passage: Passage, checks: Verification) -> Verdict:
     """The checks of a whole conversation. Title, headings and the question bear out facts as the passage does."""
-    context = " ".join(part for part in (passage.title, *passage.path) if part)
-    if form == "pair":
-        context += "\n" + turns[0]
+    context = f"{passage.headline}\n{turns[0]}" if form == "pair" else passage.headline
     answers = "\n".join(turns[1::2] if form == "pair" else turns)
     return verify.check_answer(answers, passage, checks, context)
 

@@ -9,6 +9,7 @@ from apollo_ray.records import LANGUAGES
 from apollo_ray.rewrite import phrases
 from apollo_ray.rewrite.entailment import contradictions
 from apollo_ray.rewrite.grounding import support
+from apollo_ray.rewrite.grounding.asked import unfounded
 from apollo_ray.rewrite.ledger import STOPPED, Reply
 from apollo_ray.rewrite.segment import Passage
 from apollo_ray.rewrite.settings import Verification
@@ -43,6 +44,11 @@ def tidy(text: str) -> str:
         if text.startswith(opening) and text.endswith(closing) and len(text) > 4 and opening not in inner:
             text = inner.strip()
     return text
+
+
+def without_question(answer: str, question: str) -> str:
+    """`answer` without the question that models put before it, and the label that follows."""
+    return tidy(answer[len(question) :]) if answer.casefold().startswith(question.casefold()) else answer
 
 
 def check_reply(reply: Reply, what: str) -> Refusal | None:
@@ -81,7 +87,10 @@ def check_question(question: str, passage: Passage, checks: Verification) -> Ref
         return Refusal("several_questions", f"{max(marks, question.count(chr(10)) + 1)} questions or lines")
     if not marks and lang in LANGUAGES and not phrases.REQUEST[lang].search(question):
         return Refusal("not_a_question", question[:80])
-    return _reference("question", question, lang)
+    if problem := _reference("question", question, lang):
+        return problem
+    facts = unfounded(question, passage.text, lang, passage.headline) if checks.grounding else ()
+    return Refusal("question_not_grounded", "; ".join(facts)[:300]) if facts else None
 
 
 def check_answer(answer: str, passage: Passage, checks: Verification, context: str = "") -> Verdict:

@@ -95,7 +95,7 @@ def test_a_judge_is_one_call_more_and_changes_no_other(scripted_openai, tmp_path
 
 def test_nobody_asks_a_judge_about_what_the_rules_refuse(scripted_openai, tmp_path: Path) -> None:
     script = Script(PACKAGED, "m", {}, Verification(judge=True))
-    question = Reply("How long did the fever of case 3 last?", "stop", "m")
+    question = Reply("How long did the fever last?", "stop", "m")
     assert script.next(PASSAGE, "pair", [question, Reply("It lasted for seventy days.", "stop", "m")]) is None
     assert script.next(PASSAGE, "pair", [question, Reply("", "stop", "m")]) is None
     assert script.next(PASSAGE, "pair", [question, Reply(PASSAGE.text, "stop", "m")]).kind == "check"

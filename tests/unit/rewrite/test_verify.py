@@ -6,7 +6,15 @@ from apollo_ray.records import LANGUAGES
 from apollo_ray.rewrite.ledger import Reply
 from apollo_ray.rewrite.segment import Passage
 from apollo_ray.rewrite.settings import Verification
-from apollo_ray.rewrite.verify import check_answer, check_judgement, check_question, check_reply, copied_share, tidy
+from apollo_ray.rewrite.verify import (
+    check_answer,
+    check_judgement,
+    check_question,
+    check_reply,
+    copied_share,
+    tidy,
+    without_question,
+)
 
 CHECKS = Verification()
 PASSAGES = {
@@ -178,3 +186,47 @@ def test_a_judge_says_yes_or_no_in_the_language_or_in_english(
         assert check_judgement(Reply(text, "stop", "m"), lang).reason == "judged_unsupported", text
     for text in ("Perhaps", "Nothing is wrong", "Yesterday", "42"):
         assert check_judgement(Reply(text, "stop", "m"), lang).reason == "judge_unclear", text
+
+
+@pytest.mark.parametrize(
+    ("answer", "question", "left"),
+    [
+        ("How long does it last?\n\nAnswer: Three days.", "How long does it last?", "Three days."),
+        ("HOW LONG DOES IT LAST? Three days.", "How long does it last?", "Three days."),
+        ("बुखार कितने दिन रहता है?\n\nउत्तर: तीन दिन।", "बुखार कितने दिन रहता है?", "तीन दिन।"),
+        ("Three days.", "How long does it last?", "Three days."),
+        ("How long does it last?", "How long does it last?", ""),
+    ],
+)
+def test_a_question_before_its_answer_goes(answer: str, question: str, left: str) -> None:
+    assert without_question(answer, question) == left
+
+
+@pytest.mark.parametrize(
+    ("question", "facts"),
+    [
+        ("How was the fever of 39 °C treated?", None),
+        ("How was the fever of 41 °C treated?", "41"),
+        ("What did 500 mg of amoxicillin do against the fever?", "amoxicillin"),
+        ("What is known about COVID-19 and fever?", None),
+        ("How do the 7 stages of fever differ?", None),  # of the title
+    ],
+)
+def test_a_question_may_not_bring_amounts_or_drugs_of_its_own(question: str, facts: str | None) -> None:
+    text = "A fever of 39 °C was treated with rest and water for three days."
+    passage = Passage("d", 0, "The 7 stages of fever", (), text, "en", "web")
+    found = check_question(question, passage, Verification())
+    if facts is None:
+        assert found is None, found
+    else:
+        assert found.reason == "question_not_grounded"
+        assert facts in found.detail
+    assert check_question(question, passage, Verification(grounding=False)) is None
+
+
+def test_a_statement_in_hindi_is_no_question() -> None:
+    passage = Passage("d", 0, None, (), "कुछ", "hi", "web")
+    told = "किसी वैज्ञानिक ने छह टीका उम्मीदवारों के पशु परीक्षण शुरू कर दिए हैं।"
+    assert check_question(told, passage, Verification(grounding=False)).reason == "not_a_question"
+    asked = "किस वैज्ञानिक ने टीका उम्मीदवारों के पशु परीक्षण शुरू किए।"
+    assert check_question(asked, passage, Verification(grounding=False)) is None
