@@ -40,6 +40,13 @@ class Cluster:
     folder: Path
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """In two processes each has a Ray of its own. A file stays whole, and files that share `local_store` stay together."""
+    sharing = {item.path for item in items if "local_store" in getattr(item, "fixturenames", ())}
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("store" if item.path in sharing else item.path.stem))
+
+
 def free_port() -> int:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

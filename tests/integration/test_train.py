@@ -1,5 +1,6 @@
 """Training on Ray: the curve of a plain loop, the same curve after any kill, a model that loads."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -138,9 +139,9 @@ def test_a_killed_run_goes_on_with_another_number_of_workers(run_steps, copied, 
     assert_same_curve(str(copied), steps["small"], trained)
 
 
-def test_a_run_that_is_told_to_end_saves_first_and_goes_on(run_steps, copied, trained) -> None:
+def test_a_run_that_is_told_to_end_saves_first_and_goes_on(run_steps, cluster, copied, trained) -> None:
     process = start_run(str(copied), ["small", *SLOW_ENOUGH_TO_KILL, "small.checkpoint_every=1000"])
-    wait_for(lambda: training_workers(), process)
+    wait_for(lambda: training_workers(cluster.folder), process)
     time.sleep(4)
     process.send_signal(signal.SIGTERM)
     output, _ = process.communicate(timeout=120)
@@ -152,20 +153,24 @@ def test_a_run_that_is_told_to_end_saves_first_and_goes_on(run_steps, copied, tr
     assert_same_curve(str(copied), steps["small"], trained)
 
 
-def training_workers() -> list[psutil.Process]:
+def training_workers(folder: Path) -> list[psutil.Process]:
+    """Of the Ray whose session lies in `folder`; another one may train beside it."""
     found = []
-    for process in psutil.process_iter(["cmdline"]):
-        line = " ".join(process.info["cmdline"] or [])
-        if line.startswith("ray::") and "RayTrainWorker" in line:
-            found.append(process)
+    for raylet in psutil.process_iter(["name", "cmdline"]):
+        if raylet.info["name"] == "raylet" and any(str(folder) in word for word in raylet.info["cmdline"] or []):
+            for process in raylet.children():
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    line = " ".join(process.cmdline())
+                    if line.startswith("ray::") and "RayTrainWorker" in line:
+                        found.append(process)
     return found
 
 
-def test_a_killed_worker_costs_no_step_beyond_the_last_checkpoint(run_steps, copied, trained) -> None:
-    ours = {process.pid for process in training_workers()}
+def test_a_killed_worker_costs_no_step_beyond_the_last_checkpoint(run_steps, cluster, copied, trained) -> None:
+    ours = {process.pid for process in training_workers(cluster.folder)}
     process = start_run(str(copied), ["small", *SLOW_ENOUGH_TO_KILL])
     wait_for(lambda: published(copied), process)
-    workers = [worker for worker in training_workers() if worker.pid not in ours]
+    workers = [worker for worker in training_workers(cluster.folder) if worker.pid not in ours]
     assert len(workers) == 2
     os.kill(workers[1].pid, signal.SIGKILL)
     output, _ = process.communicate(timeout=200)
