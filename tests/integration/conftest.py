@@ -29,6 +29,10 @@ MINI = ROOT / "tests" / "configs" / "mini.yaml"
 BIN = Path(sys.executable).parent
 
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # so xdist's processes have it, and theirs inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @dataclass(frozen=True)
 class Cluster:
     """A head on this machine: address for drivers, dashboard for jobs, the bucket of the S3 server beside it, and the
@@ -38,13 +42,6 @@ class Cluster:
     dashboard: str
     bucket: str
     folder: Path
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """In two processes each has a Ray of its own. A file stays whole, and files that share `local_store` stay together."""
-    sharing = {item.path for item in items if "local_store" in getattr(item, "fixturenames", ())}
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("store" if item.path in sharing else item.path.stem))
 
 
 def free_port() -> int:
