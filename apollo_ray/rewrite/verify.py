@@ -33,7 +33,7 @@ class Verdict:
 
     refusal: Refusal | None
     scores: Mapping[str, float] = field(default_factory=dict)
-    flags: tuple[str, ...] = ()  # facts that the passage does not bear out
+    flags: tuple[str, ...] = ()  # facts that the passage does not bear out, or may not
 
 
 def tidy(text: str) -> str:
@@ -107,10 +107,10 @@ def check_answer(answer: str, passage: Passage, checks: Verification, context: s
         refusal = Refusal("copied_passage", f"{scores['copied']:.2f} > {checks.max_copied}")
     if checks.grounding:
         found = support(answer, passage.text, lang, context)
-        flags = found.unsupported
+        flags = found.unsupported + found.doubtful
         scores |= {"facts": float(found.facts), "support": round(found.share, 3)}
         if refusal is None and found.share < checks.min_support:
-            refusal = Refusal("not_grounded", "; ".join(flags)[:300])
+            refusal = Refusal("not_grounded", "; ".join(found.unsupported)[:300])
     if refusal is None and checks.entailment:
         claims = contradictions(checks.entailment.model, answer, passage.text, lang)
         worst = max(claims, key=lambda claim: claim.score, default=None)

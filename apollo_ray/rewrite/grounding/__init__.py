@@ -6,7 +6,7 @@ from apollo_ray.rewrite.grounding.alignment import misplaced
 from apollo_ray.rewrite.grounding.drugs import drugs
 from apollo_ray.rewrite.grounding.estimates import ratios, rounded, summed
 from apollo_ray.rewrite.grounding.notation import fold
-from apollo_ray.rewrite.grounding.polarity import invented, negations, opposites
+from apollo_ray.rewrite.grounding.polarity import ALIKE, SURE, invented, negations, opposites
 from apollo_ray.rewrite.grounding.quantities import bears_out, is_fact, quantities
 from apollo_ray.rewrite.grounding.retold import loose, numbered, retold
 from apollo_ray.rewrite.grounding.words import tokens
@@ -14,10 +14,14 @@ from apollo_ray.rewrite.grounding.words import tokens
 
 @dataclass(frozen=True)
 class Support:
-    """`facts` that were looked at; `unsupported`: those that the passage does not bear out, as they stand there."""
+    """`facts` that were looked at; `unsupported`: those that the passage does not bear out, as they stand there.
+
+    `doubtful` ones are shown and refuse nothing: denials of what the passage may affirm in words that are less alike.
+    """
 
     facts: int
     unsupported: tuple[str, ...]
+    doubtful: tuple[str, ...] = ()
 
     @property
     def share(self) -> float:
@@ -45,7 +49,6 @@ def support(answer: str, passage: str, lang: str, context: str = "") -> Support:
     ]
     said, given = tokens(answer, lang), tokens(passage, lang)  # a question may deny what is not so
     facts += [(f"negation {text!r}", fine) for text, fine in negations(said, given, lang)]
-    facts += [(f"denial {text!r}", fine) for text, fine in invented(said, given, lang)]
     if lang != "zh":  # whose words hold the characters of units: 周围, 今天
         facts += [
             (f"unit {one.text!r}", bears_out(told, one) or rounded(one, folded, told))
@@ -54,4 +57,7 @@ def support(answer: str, passage: str, lang: str, context: str = "") -> Support:
     facts += [(f"drug {text!r}", fine) for text, fine in drugs(answer, source, lang)]
     for kind in ("opposites", "populations"):
         facts += [(f"{kind} {text!r}", fine) for text, fine in opposites(answer, source, lang, kind)]
-    return Support(len(facts), tuple(text for text, fine in facts if not fine))
+    denials = list(invented(said, given, lang))
+    facts += [(f"denial {text!r}", alike < SURE) for text, alike in denials]
+    doubtful = tuple(f"denial {text!r}" for text, alike in denials if ALIKE <= alike < SURE)
+    return Support(len(facts), tuple(text for text, fine in facts if not fine), doubtful)

@@ -12,6 +12,9 @@ SCOPE = 3  # content words that a negation is first of all about
 NEAR = 30  # characters
 LEAST_SHARED = 2  # content words that make a clause of the answer tell one of the passage
 ALIKE, LEAST_ALIKE = 0.3, 3  # share of a denying clause's words, and words, that tie it to a clause that affirms
+SURE = 0.7
+"""Share that refuses. Of 3,731 true sentences in other words than their passage's 1.3 % reach it, of reversed ones
+2.1 %; ALIKE 9.6 % and 10.4 %, which says nothing of a sentence in free words."""
 REACH = 4  # content words around it, in its sentence, that it may be about
 
 
@@ -39,8 +42,8 @@ def negations(answer: Sequence[Token], passage: Sequence[Token], lang: str) -> I
             yield said, False
 
 
-def invented(answer: Sequence[Token], passage: Sequence[Token], lang: str) -> Iterator[tuple[str, bool]]:
-    """(clause, whether the passage may deny it too) of each clause of the answer that denies.
+def invented(answer: Sequence[Token], passage: Sequence[Token], lang: str) -> Iterator[tuple[str, float]]:
+    """(clause, how much likelier the passage affirms it, 0 to 1) of each clause of the answer that denies.
 
     The clause of the passage that shares most words with it decides, where it shares enough: those that the negation is
     about count twice. A word that may tell a denial ("awaiting trials" for "not settled") counts as one.
@@ -66,7 +69,7 @@ def invented(answer: Sequence[Token], passage: Sequence[Token], lang: str) -> It
                     alike = sum(weights[stem] for stem in shared) / sum(weights.values())
                     likest[other in denying] = max(likest[other in denying], alike)
             words = " ".join(token.word for token in answer if token.clause == clause)
-            yield words, likest[False] < ALIKE or likest[False] - likest[True] < ALIKE
+            yield words, max(0.0, likest[False] - likest[True])
 
 
 def _retold(answer: Sequence[Token], passage: Sequence[Token], denied: set[int]) -> dict[int, list[set[str]]]:
