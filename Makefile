@@ -32,7 +32,7 @@ serve: $(READY)  ## the finished run's ensemble on port 8000
 	$(BIN)/apollo serve $(CONFIG) ensemble.port=8000
 
 test: test-unit  ## all tests
-	$(BIN)/python -m pytest --ignore=tests/unit -n 2 --dist loadfile
+	$(BIN)/python -m pytest --ignore=tests/unit
 
 test-unit: $(READY)  ## tests without Ray, in two processes
 	$(BIN)/python -m pytest tests/unit -n 2 --dist loadfile

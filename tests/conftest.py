@@ -34,23 +34,6 @@ def shared_data() -> Path:
     return SHARED_DATA
 
 
-SHARING = tuple(f"tests/integration/test_{name}.py" for name in ("cli", "notebooks", "pipeline", "train"))
-"""Files that share `local_store`: what one has finished is there for the next."""
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """In two processes, each with a Ray of its own, a file stays whole and those of SHARING stay together."""
-    from xdist.scheduler import LoadFileScheduling
-
-    class Scheduling(LoadFileScheduling):  # by file because xdist 3.8 does not see its own groups under pytest 9.2
-        def _split_scope(self, nodeid: str) -> str:
-            file = super()._split_scope(nodeid)
-            return "store" if file in SHARING else file
-
-    return Scheduling(config, log)
-
-
 def load_script(path: Path) -> ModuleType:
     """A module by its file: tests are no package."""
     spec = importlib.util.spec_from_file_location(path.stem, path)

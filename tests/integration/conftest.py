@@ -29,10 +29,6 @@ MINI = ROOT / "tests" / "configs" / "mini.yaml"
 BIN = Path(sys.executable).parent
 
 
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # so xdist's processes have it, and theirs inherit it
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
 @dataclass(frozen=True)
 class Cluster:
     """A head on this machine: address for drivers, dashboard for jobs, the bucket of the S3 server beside it, and the
