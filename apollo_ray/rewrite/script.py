@@ -58,8 +58,7 @@ class Script:
         if kind == "check" and not self.checks.judge:
             return None
         # To look for facts in every question would cost the driver more than the answers of the few that it refuses.
-        checks = self.checks if kind == "check" else self.checks.model_copy(update={"grounding": False})
-        written = written_by_llm(form, passage, replies, checks)
+        written = written_by_llm(form, passage, replies, self.checks, facts=kind == "check")
         if written.refusal:
             return None
         if kind == "answer":

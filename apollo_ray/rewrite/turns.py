@@ -31,8 +31,10 @@ class Written:
     judgement: Refusal | None = None  # of turns that the engine's model did not find borne out
 
 
-def written_by_llm(form: Form, passage: Passage, replies: Sequence[Reply], checks: Verification) -> Written:
-    """The turns in a passage's replies so far. Nobody pays for the answer of a question that is refused."""
+def written_by_llm(
+    form: Form, passage: Passage, replies: Sequence[Reply], checks: Verification, *, facts: bool = True
+) -> Written:
+    """The turns in a passage's replies so far. Without `facts` a question may bring some of its own."""
     calls = tuple(zip(KINDS[form], replies, strict=False))
     texts: list[str] = []
     for what, reply in calls:
@@ -42,7 +44,7 @@ def written_by_llm(form: Form, passage: Passage, replies: Sequence[Reply], check
             return Written(texts, None, calls, verify.check_judgement(reply, passage.lang))
         text = verify.tidy(reply.text)
         texts.append(verify.without_question(text, texts[0]) if what == "answer" else text)
-        if what == "question" and (refusal := verify.check_question(texts[0], passage, checks)):
+        if what == "question" and (refusal := verify.check_question(texts[0], passage, checks, facts=facts)):
             return Written(texts, refusal, calls)
         if what == "dialogue":
             turns = dialogue_turns(texts[0], passage.lang)

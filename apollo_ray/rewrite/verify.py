@@ -75,7 +75,7 @@ def check_judgement(reply: Reply, lang: str) -> Refusal | None:
     return None if phrases.begins(said, phrases.YES, lang) else Refusal("judge_unclear", said[:300])
 
 
-def check_question(question: str, passage: Passage, checks: Verification) -> Refusal | None:
+def check_question(question: str, passage: Passage, checks: Verification, *, facts: bool = True) -> Refusal | None:
     """A question must be one, in the passage's language, and understandable without the passage."""
     lang = passage.lang
     if problem := _length("question", question, lang, checks.bounds(checks.question_characters, lang)):
@@ -89,8 +89,8 @@ def check_question(question: str, passage: Passage, checks: Verification) -> Ref
         return Refusal("not_a_question", question[:80])
     if problem := _reference("question", question, lang):
         return problem
-    facts = unfounded(question, passage.text, lang, passage.headline) if checks.grounding else ()
-    return Refusal("question_not_grounded", "; ".join(facts)[:300]) if facts else None
+    own = unfounded(question, passage.text, lang, passage.headline) if facts and checks.grounding else ()
+    return Refusal("question_not_grounded", "; ".join(own)[:300]) if own else None
 
 
 def check_answer(answer: str, passage: Passage, checks: Verification, context: str = "") -> Verdict:
