@@ -1,8 +1,8 @@
 """A scripted OpenAI server for tests and benchmarks: python tests/scripted_openai.py --port 8001 --faults 0.2
 
 A reply is a function of its prompt, so that any order of requests gives the same pairs: a question about the passage's
-first words, an answer made of the passage's sentences, a dialogue of both, a judge's yes. Some prompts (by their hash) get replies that
-must be refused. Transport fails by chance: 429 with Retry-After, 500, 503, garbage, a cut connection, an answer too late.
+first words, an answer made of the passage's sentences, a dialogue of both, a judge's yes. Some prompts (by their hash)
+get replies that must be refused. Transport fails by chance: 429 with Retry-After, 500, 503, garbage, a cut connection, an answer too late.
 
 GET /stats tells what was paid for: a reply counts when it was sent whole to a client that was still there.
 """

@@ -101,6 +101,18 @@ def test_nobody_asks_a_judge_about_what_the_rules_refuse(scripted_openai, tmp_pa
     assert script.next(PASSAGE, "pair", [question, Reply(PASSAGE.text, "stop", "m")]).kind == "check"
 
 
+def test_a_question_with_facts_of_its_own_is_refused_after_its_answer(tmp_path: Path) -> None:
+    plain, judging = (Script(PACKAGED, "m", {}, Verification(judge=judge)) for judge in (False, True))
+    question = Reply("How do 500 mg of amoxicillin help against asthma?", "stop", "m")
+    answer = Reply(f"{question.text}\n\nAnswer: {PASSAGE.text}", "stop", "m")
+    assert plain.next(PASSAGE, "pair", [question]).kind == "answer", "the driver does not look for facts"
+    assert judging.next(PASSAGE, "pair", [question, answer]) is None
+    assert written_by_llm("pair", PASSAGE, [question, answer], plain.checks).refusal.reason == "question_not_grounded"
+    plainer = Reply("How does asthma show at night?", "stop", "m")
+    told = Reply(f"{plainer.text}\n\nAnswer: {PASSAGE.text}", "stop", "m")
+    assert written_by_llm("pair", PASSAGE, [plainer, told], plain.checks).turns == [plainer.text, PASSAGE.text]
+
+
 def test_every_passage_ends_as_a_pair_or_a_refusal_and_nothing_is_paid_twice(scripted_openai, tmp_path: Path) -> None:
     todo = passages(60)
     results = []

@@ -230,3 +230,14 @@ def test_a_statement_in_hindi_is_no_question() -> None:
     assert check_question(told, passage, Verification(grounding=False)).reason == "not_a_question"
     asked = "किस वैज्ञानिक ने टीका उम्मीदवारों के पशु परीक्षण शुरू किए।"
     assert check_question(asked, passage, Verification(grounding=False)) is None
+
+
+def test_a_denial_in_other_words_is_a_flag_and_one_in_the_same_words_refuses() -> None:
+    text = "The oral treatment with fluconazole was well tolerated by all children of the ward."
+    passage = Passage("d", 0, None, (), text, "en", "web")
+    doubted = check_answer("Oral treatment with fluconazole did not trouble the patients.", passage, Verification())
+    assert doubted.refusal is None
+    assert [flag.split()[0] for flag in doubted.flags] == ["denial"]
+    reversed_ = check_answer("The oral treatment with fluconazole was not well tolerated.", passage, Verification())
+    assert reversed_.refusal.reason == "not_grounded"
+    assert "denial" in reversed_.refusal.detail
